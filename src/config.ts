@@ -1,0 +1,154 @@
+import type { ChangeLog } from './changelog/changelog.ts'
+import type { PubSub } from './pubsub/pubsub.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const second = 1000
+const day = 24 * 60 * 60 * second
+
+/** Every limit, the attack or accident it stops, and its default. Bytes, milliseconds, or a count. */
+export const defaultLimits = {
+  /** A body that never ends. On the wire; a client that was offline for a week sends everything at once. */
+  bodyBytes: 16 * MiB,
+  /** A bomb of compressed zeros. */
+  decodedBytes: 64 * MiB,
+  /** Many large bodies at once: over all requests, then 503. */
+  inFlightBytes: 256 * MiB,
+  changesPerPush: 10_000,
+  /** One document that every reader must load. As stored, in UTF-8. */
+  documentBytes: MiB,
+  /** Nesting that overflows the stack of whoever reads it. */
+  depth: 64,
+  collectionsPerPull: 100,
+  /** Entries of a page when the client names no limit. */
+  pullDefault: 100,
+  /** Entries of a page at most; a larger limit is lowered to it. */
+  pullMax: 1000,
+  /** Text of a page, except that one document always fits. */
+  pageBytes: 1_000_000,
+  waitMs: 25 * second,
+  /** Attempts to commit while others move the same heads, then 503 busy. */
+  commitAttempts: 8,
+  /** How long a checkpoint ahead of this node's head may wait for it. */
+  aheadMs: 2 * second,
+  /** Streams of one user. */
+  streamsPerUser: 20,
+  /** Streams in all: each is a socket. */
+  streams: 10_000,
+  /** A stream's life, shortened at random by up to a fifth so that not all end together. */
+  streamMs: 600 * second,
+  /** Text of one stream frame, except that one document always fits. */
+  frameBytes: 64 * KiB,
+  frameEntries: 100,
+  /** What may wait in one socket before the stream stops reading the log. */
+  socketBytes: 256 * KiB,
+  /** Newest entries kept encoded, shared by all streams. */
+  ringBytes: 16 * MiB,
+  /** Slow-loris: headers, and the whole request. */
+  headersMs: 10 * second,
+  requestMs: 30 * second,
+  keepAliveMs: 75 * second,
+  headerBytes: 16 * KiB,
+  urlBytes: 8 * KiB,
+  /** From SIGTERM to exit. */
+  graceMs: 10 * second,
+  /** Streams are ended spread over this time. */
+  drainMs: 5 * second
+} as const
+
+export type Limits = Readonly<Record<keyof typeof defaultLimits, number>>
+
+/** How long what is no longer current stays, in ms. */
+export const defaultRetention = {
+  /** Records by which a repeated push is known. */
+  pushes: 7 * day,
+  /** Superseded entries. */
+  history: 30 * day,
+  /** Tombstones and identities. */
+  tombstones: 90 * day
+} as const
+
+export type Retention = Readonly<Record<keyof typeof defaultRetention, number>>
+
+/** What the server writes its log lines to: pino's shape. */
+export interface Logger {
+  debug (fields: object, message: string): void
+  info (fields: object, message: string): void
+  warn (fields: object, message: string): void
+  error (fields: object, message: string): void
+}
+
+/** Options of `new PocketServer(options)`. */
+export interface PocketServerOptions {
+  /** Where changes are kept: a `ChangeStore`, or any class with the seven methods. Default: SQLite at `./pocket.db`. */
+  changeLog?: ChangeLog
+  /** Hints between nodes. Default: this process only. */
+  pubsub?: PubSub
+  /** Without authentication: answer others than this machine too. Everybody may then read and write everything. Default false. */
+  open?: boolean
+  /** Names under which a browser may reach a server without authentication, beside loopback ones. */
+  hosts?: readonly string[]
+  limits?: Partial<Limits>
+  retention?: Partial<Retention>
+  /** Streams of one user. Default 20. The same as `limits.streamsPerUser`. */
+  maxConnectionsPerUser?: number
+  /** A ping after this many ms without a byte; 5,000 to 25,000. Default 15,000. */
+  heartbeatInterval?: number
+  /** A stream whose peer takes nothing for this many ms is dropped. Default 30,000. */
+  clientTimeout?: number
+  /** How often the log is looked at without a hint, in ms. Default 1,000. */
+  pollInterval?: number
+  logger?: Logger
+}
+
+export interface Config {
+  readonly open: boolean
+  readonly hosts: readonly string[]
+  readonly limits: Limits
+  readonly retention: Retention
+  readonly heartbeatInterval: number
+  readonly clientTimeout: number
+  readonly pollInterval: number
+  readonly logger: Logger
+}
+
+const quiet: Logger = { debug () {}, info () {}, warn () {}, error () {} }
+
+function number (name: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (!Number.isFinite(value) || value < min || value > max) {
+    throw new TypeError(`${name} must be a number from ${min} to ${max}, not ${value}`)
+  }
+  return value
+}
+
+function merged<T extends Readonly<Record<string, number>>> (name: string, defaults: T, given: Partial<T> = {}): T {
+  for (const [key, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaults, key)) throw new TypeError(`${name}.${key} is no option; there are ${Object.keys(defaults).join(', ')}`)
+    if (value !== Infinity) number(`${name}.${key}`, value as number, 0)
+  }
+  return Object.freeze({ ...defaults, ...given })
+}
+
+/** Not offered yet; taking them in silence would leave a server open that its owner believes closed. */
+const unsupported = ['authenticate', 'authorize', 'channels', 'channelsOf', 'resolveConflict', 'tenant'] as const
+
+/**
+ * Resolves the options, once, to one frozen object.
+ * @throws TypeError naming the option that is wrong
+ */
+export function resolveConfig (options: PocketServerOptions = {}): Config {
+  for (const name of unsupported) {
+    if (name in options) throw new TypeError(`${name} is not supported by this version of @pocket/server, and ignoring it would not be safe`)
+  }
+  const streams = options.maxConnectionsPerUser === undefined ? {} : { streamsPerUser: options.maxConnectionsPerUser }
+  return Object.freeze({
+    open: options.open ?? false,
+    hosts: Object.freeze([...options.hosts ?? []]),
+    limits: merged('limits', defaultLimits as Limits, { ...streams, ...options.limits }),
+    retention: merged('retention', defaultRetention as Retention, options.retention),
+    heartbeatInterval: number('heartbeatInterval', options.heartbeatInterval ?? 15_000, 5_000, 25_000),
+    clientTimeout: number('clientTimeout', options.clientTimeout ?? 30_000, 1_000),
+    pollInterval: number('pollInterval', options.pollInterval ?? 1_000, 10),
+    logger: options.logger ?? quiet
+  })
+}
