@@ -15,7 +15,7 @@ export const MessageId = Type.String({
 })
 
 export const CollectionName = Type.String({
-  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$',
+  pattern: '^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$',
   description: 'The collection a document lives in.'
 })
 

@@ -241,6 +241,9 @@ export interface ChangeStore extends ChangeLog {
   history (key: DocumentKey, options?: { before?: number, limit?: number }): Promise<StoredEntry[]>
   /** Journal rows with an id below `before` (absent = all), newest first. @param options.limit default 100 */
   journal (options?: { before?: number, limit?: number }): Promise<JournalRow[]>
+  /** Names of all collections that have a head, in no order. */
+  collections (): Promise<string[]>
+  /** A checkpoint n is valid if n is 0 or n ≥ horizon. */
   horizon (): Promise<number>
   /** Oldest first; never empty. */
   epochs (): Promise<readonly Epoch[]>
