@@ -1,0 +1,210 @@
+/** What the memory adapter holds, and the two writes that change it: an entry comes, a document's entries go. */
+import { entryId } from './entry.ts'
+import { Order } from './memory-order.ts'
+import type { DocumentKey, EntryFacts, Epoch, JournalRow, NewEntry, Push, StoredEntry } from './changelog.ts'
+
+export interface ChannelRow {
+  readonly position: number
+  readonly member: boolean
+}
+
+export interface MemoryDocument extends DocumentKey {
+  head: StoredEntry | null
+  /** Kept entries, ascending, the head included. */
+  entries: StoredEntry[]
+  /** Identity → first sequence. */
+  readonly identities: Map<string, number>
+  readonly channels: Map<string, ChannelRow>
+}
+
+export interface Identity {
+  readonly of: MemoryDocument
+  readonly digest: string
+  readonly sequence: number
+  readonly serverTimestamp: number
+}
+
+export interface PushRecord {
+  readonly fingerprint: string
+  readonly first: number
+  readonly outcome: string
+  readonly serverTimestamp: number
+}
+
+/** A digest as the key of a Map. */
+export function digestKey (digest: Uint8Array): string {
+  return Buffer.from(digest).toString('latin1')
+}
+
+function removeFrom<T> (orders: Map<string, Order<T>>, name: string, position: number): void {
+  const order = orders.get(name)
+  order?.remove(position)
+  if (order?.size === 0) orders.delete(name)
+}
+
+/** An entry without its body. */
+export function factsOf ({ id, document, data, ...facts }: StoredEntry): EntryFacts {
+  return facts
+}
+
+export class MemoryState {
+  head = 0
+  horizon = 0
+  readonly epochs: Epoch[] = []
+  readonly pushes = new Map<string, PushRecord>()
+  readonly journal = new Order<JournalRow>()
+  #journalIds = 0
+
+  /** Every kept entry. */
+  log = new Order<StoredEntry>()
+  /** The newest entry of every document, in all and by collection. */
+  heads = new Order<StoredEntry>()
+  headsOf = new Map<string, Order<StoredEntry>>()
+  /** Documents by the position of their row in a channel. */
+  channels = new Map<string, Order<MemoryDocument>>()
+  identities = new Order<Identity>()
+  /** Ids that callers of `append` chose. */
+  givenIds = new Map<string, number>()
+  #documents = new Map<string, Map<string, MemoryDocument>>()
+
+  beginEpoch (epoch: Epoch): void {
+    this.epochs.push(Object.freeze(epoch))
+  }
+
+  document ({ collection, documentId }: DocumentKey): MemoryDocument | undefined {
+    return this.#documents.get(collection)?.get(documentId)
+  }
+
+  /** Appends an entry, moves its document's head and channel rows and records its identity. @param id of the caller's own */
+  put (sequence: number, entry: NewEntry, push: Push, id?: string): void {
+    const document = this.document(entry) ?? this.#create(entry)
+    const stored = this.#stored(sequence, entry, push, id)
+    this.head = sequence
+    this.log.add(sequence, stored)
+    if (id) this.givenIds.set(id, sequence)
+    this.#moveHead(document, stored)
+    this.#moveChannels(document, sequence, entry.channels ?? [])
+    const digest = digestKey(entry.identity)
+    if (!document.identities.has(digest)) {
+      document.identities.set(digest, sequence)
+      this.identities.add(sequence, { of: document, digest, sequence, serverTimestamp: push.serverTimestamp })
+    }
+  }
+
+  record (push: Push, first: number): void {
+    const { messageId, userId, clientId, address, serverTimestamp } = push
+    for (const { collection, documentId, status, code, raw } of push.journal) {
+      const id = ++this.#journalIds
+      this.journal.add(id, Object.freeze({ id, collection, documentId, status, code, raw, messageId, userId, clientId, address, serverTimestamp }))
+    }
+    this.pushes.set(digestKey(push.key), { fingerprint: digestKey(push.fingerprint), first, outcome: push.outcome, serverTimestamp })
+  }
+
+  /** Drops superseded entries. */
+  drop (entries: readonly StoredEntry[]): void {
+    const gone = new Set(entries)
+    const documents = new Set<MemoryDocument>()
+    for (const entry of gone) {
+      this.log.remove(entry.sequence)
+      this.givenIds.delete(entry.id)
+      documents.add(this.document(entry)!)
+    }
+    for (const document of documents) document.entries = document.entries.filter(entry => !gone.has(entry))
+  }
+
+  /** Drops a deleted document: its tombstone, what is left of its entries, its channel rows. */
+  purge (document: MemoryDocument, tombstone: StoredEntry): void {
+    this.drop(document.entries)
+    this.heads.remove(tombstone.sequence)
+    removeFrom(this.headsOf, document.collection, tombstone.sequence)
+    for (const [channel, { position }] of document.channels) removeFrom(this.channels, channel, position)
+    document.channels.clear()
+    document.head = null
+    this.horizon = Math.max(this.horizon, tombstone.sequence)
+    this.#forget(document)
+  }
+
+  forgetIdentity ({ of, digest, sequence }: Identity): void {
+    of.identities.delete(digest)
+    this.identities.remove(sequence)
+    this.#forget(of)
+  }
+
+  /** Drops every entry; push records and journal stay, so that a repeated push still takes effect once. */
+  clear (): void {
+    this.log = new Order()
+    this.heads = new Order()
+    this.headsOf = new Map()
+    this.channels = new Map()
+    this.identities = new Order()
+    this.givenIds = new Map()
+    this.#documents = new Map()
+  }
+
+  #create ({ collection, documentId }: DocumentKey): MemoryDocument {
+    const created: MemoryDocument = { collection, documentId, head: null, entries: [], identities: new Map(), channels: new Map() }
+    const documents = this.#documents.get(collection)
+    if (documents === undefined) this.#documents.set(collection, new Map([[documentId, created]]))
+    else documents.set(documentId, created)
+    return created
+  }
+
+  #forget ({ collection, documentId, head, identities }: MemoryDocument): void {
+    if (head !== null || identities.size > 0) return
+    const documents = this.#documents.get(collection)
+    documents?.delete(documentId)
+    if (documents?.size === 0) this.#documents.delete(collection)
+  }
+
+  #stored (sequence: number, entry: NewEntry, push: Push, id?: string): StoredEntry {
+    const { collection, documentId, operation, document, timestamp, effectiveTime, rev, exact } = entry
+    const { serverTimestamp, userId, clientId, address } = push
+    return Object.freeze({
+      id: id || entryId(this.epochs, sequence),
+      sequence,
+      collection,
+      documentId,
+      operation,
+      document,
+      data: document,
+      timestamp,
+      effectiveTime,
+      serverTimestamp,
+      userId,
+      clientId,
+      address,
+      rev,
+      hash: Uint8Array.from(entry.hash),
+      previous: this.document(entry)?.head?.sequence ?? 0,
+      exact
+    })
+  }
+
+  #moveHead (document: MemoryDocument, entry: StoredEntry): void {
+    const heads = this.headsOf.get(entry.collection) ?? new Order<StoredEntry>()
+    this.headsOf.set(entry.collection, heads)
+    for (const order of [this.heads, heads]) {
+      if (document.head !== null) order.remove(document.head.sequence)
+      order.add(entry.sequence, entry)
+    }
+    document.head = entry
+    document.entries.push(entry)
+  }
+
+  #moveChannels (document: MemoryDocument, position: number, channels: readonly string[]): void {
+    const now = new Set(channels)
+    for (const [channel, row] of document.channels) {
+      if (row.member && !now.has(channel)) this.#place(document, channel, { position, member: false })
+    }
+    for (const channel of now) this.#place(document, channel, { position, member: true })
+  }
+
+  #place (document: MemoryDocument, channel: string, row: ChannelRow): void {
+    const order = this.channels.get(channel) ?? new Order<MemoryDocument>()
+    this.channels.set(channel, order)
+    const before = document.channels.get(channel)
+    if (before !== undefined) order.remove(before.position)
+    order.add(row.position, document)
+    document.channels.set(channel, row)
+  }
+}
