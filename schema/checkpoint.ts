@@ -1,12 +1,13 @@
 import { Type, type Static } from '@sinclair/typebox'
-import { Sequence, message } from './common.ts'
+import { MAX_INTEGER, Sequence, message } from './common.ts'
 
 export const Checkpoint = message('Checkpoint', {
   global: Type.Optional(Sequence),
-  snapshot: Type.Optional(Type.Integer({ minimum: 0, description: 'During a first sync: the head when it began.' })),
+  snapshot: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_INTEGER, description: 'During a first sync: the head when it began.' })),
   sequences: Type.Optional(Type.Unsafe<Record<string, number>>({
     type: 'object',
-    additionalProperties: { type: 'integer', minimum: 0 },
+    additionalProperties: { type: 'integer', minimum: 0, maximum: MAX_INTEGER },
+    maxProperties: 1000,
     description: 'One position per collection, for clients that keep them apart.'
   }))
 }, 'How far a client has read. Keep it and send it back whole, unknown members too; never move it backwards.')

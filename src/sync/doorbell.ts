@@ -1,0 +1,59 @@
+/**
+ * Says "look again". A hint may be lost anywhere between the nodes, so it also rings by itself now and then:
+ * a lost one costs latency, never data.
+ */
+import type { PubSub } from '../pubsub/pubsub.ts'
+import type { Clock } from './clock.ts'
+
+const TOPIC = 'changes'
+
+export class Doorbell {
+  readonly #pubsub: PubSub
+  readonly #clock: Clock
+  readonly #pollInterval: number
+  readonly #listeners = new Set<() => void>()
+  #unsubscribe: (() => Promise<void>) | undefined
+  #cancelPoll: (() => void) | undefined
+
+  /** @param pollInterval ms between two rings without a hint */
+  constructor (pubsub: PubSub, clock: Clock, pollInterval: number) {
+    this.#pubsub = pubsub
+    this.#clock = clock
+    this.#pollInterval = pollInterval
+  }
+
+  /** Resolves when hints of other nodes arrive. */
+  async open (): Promise<void> {
+    this.#unsubscribe = await this.#pubsub.subscribe(TOPIC, () => this.#wake())
+    this.#poll()
+  }
+
+  /** To be called after a commit is durable, never before: whoever wakes reads at once. */
+  ring (): void {
+    this.#wake()
+    this.#pubsub.publish(TOPIC)
+  }
+
+  /** Listen before the first read, so that nothing falls between the two. @returns stops it */
+  listen (listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  async close (): Promise<void> {
+    this.#cancelPoll?.()
+    this.#listeners.clear()
+    await this.#unsubscribe?.()
+  }
+
+  #wake (): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  #poll (): void {
+    this.#cancelPoll = this.#clock.after(this.#pollInterval, () => {
+      this.#wake()
+      this.#poll()
+    })
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Entries after a position that a reader may see: the one code path of catch-up, pull and live (promise 5).
+ * Documents are passed on as stored text, never parsed.
+ */
+import type { Checkpoint } from '../../schema/checkpoint.ts'
+import type { ChangeStore, Row, StoredEntry } from '../changelog/changelog.ts'
+import { lowest, type Position } from './cursor.ts'
+import { assertValid, epochOf, type LogState } from './validity.ts'
+
+export interface PageQuery {
+  readonly position: Position
+  /** null = all. */
+  readonly collections: readonly string[] | null
+  readonly limit: number
+  readonly bytes: number
+}
+
+export interface PageAnswer {
+  /** JSON text of the `changes` member. */
+  readonly changes: string
+  /** How many changes are in it. */
+  readonly count: number
+  readonly checkpoint: Checkpoint
+  /** Only true when the checkpoint moved, so that a client that loops on it always gets on (promise 4). */
+  readonly hasMore: boolean
+  readonly epoch: string
+  readonly state: LogState
+}
+
+/** @throws SyncError resync_required when the position cannot be continued from */
+export async function readPage (store: ChangeStore, query: PageQuery): Promise<PageAnswer> {
+  const { position } = query
+  const after = await startOf(store, query)
+  const page = await store.read({ after, collections: query.collections, limit: query.limit, bytes: query.bytes })
+  assertValid(position, page)
+  const reached = typeof after === 'number' ? Math.max(after, page.scanned) : page.scanned
+  const start = lowest({ ...position, after })
+  const hasMore = reached < page.head && reached > start
+  return {
+    changes: changesText(page.rows, typeof after === 'number' ? nullText : tombstoneText),
+    count: page.rows.length,
+    checkpoint: typeof after === 'number' ? { global: reached, ...snapshotMark(position, page, hasMore) } : perCollection(position, after, reached),
+    hasMore,
+    epoch: epochOf(page, reached),
+    state: page
+  }
+}
+
+async function startOf (store: ChangeStore, { position, collections }: PageQuery): Promise<PageQuery['position']['after']> {
+  const { after } = position
+  if (typeof after === 'number') return after
+  const names = collections ?? await store.collections()
+  return new Map(names.map(name => [name, after.get(name) ?? 0]))
+}
+
+/** Positions of collections that were not asked for stay; `global` is safe to adopt alone, being the lowest of the others. */
+function perCollection (position: Position, after: ReadonlyMap<string, number>, reached: number): Checkpoint {
+  const read = [...after].map(([name, sequence]): [string, number] => [name, Math.max(sequence, reached)])
+  return {
+    global: read.reduce((least, [, sequence]) => Math.min(least, sequence), reached),
+    sequences: Object.fromEntries([...position.after as ReadonlyMap<string, number>, ...read])
+  }
+}
+
+/** A first sync may pass the horizon while it is under way: the mark proves that it missed no tombstone. */
+function snapshotMark (position: Position, state: LogState, hasMore: boolean): { snapshot?: number } {
+  if (!hasMore) return {}
+  if (position.snapshot !== undefined) return { snapshot: position.snapshot }
+  return lowest(position) === 0 ? { snapshot: state.head } : {}
+}
+
+type DeletedText = (entry: StoredEntry) => string
+
+const nullText: DeletedText = () => 'null'
+
+/** Clients that keep positions per collection know a deletion by the document that says so. */
+export const tombstoneText: DeletedText = ({ documentId, rev, effectiveTime }) =>
+  JSON.stringify({ _id: documentId, _rev: rev ?? '1-0', _updatedAt: effectiveTime, _deleted: true })
+
+/** `{"todos":[…],…}`: by collection, each list in sequence order. */
+export function changesText (rows: readonly Row[], deleted: DeletedText = nullText): string {
+  const lists = new Map<string, string>()
+  for (const row of rows) {
+    const list = lists.get(row.entry.collection)
+    const text = changeText(row, deleted)
+    lists.set(row.entry.collection, list === undefined ? text : `${list},${text}`)
+  }
+  let members = ''
+  for (const [collection, list] of lists) members += `${members === '' ? '' : ','}${JSON.stringify(collection)}:[${list}]`
+  return `{${members}}`
+}
+
+/** One change as the wire has it; of a document that left the reader's view a deletion. */
+export function changeText ({ entry, position, member }: Row, deleted: DeletedText = nullText): string {
+  const gone = !member || entry.document === null
+  return `{"operation":"${gone ? 'delete' : entry.operation}","documentId":${JSON.stringify(entry.documentId)}` +
+    `,"document":${gone ? deleted(entry) : entry.document},"timestamp":${entry.timestamp},"sequence":${position}}`
+}

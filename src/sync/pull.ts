@@ -1,0 +1,94 @@
+/** A pull: one page after a checkpoint, at once or when there is something (long poll). */
+import type { PullRequest } from '../../schema/pull.ts'
+import type { ChangeStore } from '../changelog/changelog.ts'
+import type { Limits } from '../config.ts'
+import { SyncError } from '../errors.ts'
+import type { Clock } from './clock.ts'
+import { positionOf, type Position } from './cursor.ts'
+import type { Doorbell } from './doorbell.ts'
+import { readPage, type PageAnswer, type PageQuery } from './page.ts'
+import { isAhead } from './validity.ts'
+
+export interface PullDeps {
+  readonly store: ChangeStore
+  readonly bell: Doorbell
+  readonly clock: Clock
+  readonly limits: Limits
+}
+
+export class Pulls {
+  readonly #deps: PullDeps
+
+  constructor (deps: PullDeps) {
+    this.#deps = deps
+  }
+
+  /**
+   * @param signal ends a long poll early: the client left, or the server drains
+   * @throws SyncError resync_required, too_large, invalid_cursor
+   */
+  async pull (request: PullRequest, signal?: AbortSignal): Promise<PageAnswer> {
+    const { limits, store } = this.#deps
+    const query = this.#query(request)
+    await this.waitForHead(query.position, signal)
+    const wait = Math.min(request.waitMs ?? 0, limits.waitMs)
+    const answer = wait > 0 ? await this.#readOrWait(query, wait, signal) : await readPage(store, query)
+    // Clients that keep positions per collection adopt the answered checkpoint whole, so it keeps their other members.
+    return query.position.after instanceof Map ? { ...answer, checkpoint: { ...request.checkpoint, ...answer.checkpoint } } : answer
+  }
+
+  /** Another node may have handed out a checkpoint this one has yet to reach: waits for it, for a short while. */
+  async waitForHead (position: Position, signal?: AbortSignal): Promise<void> {
+    const { store, clock, limits } = this.#deps
+    if (!isAhead(position, await store.getCurrentSequence())) return
+    const deadline = clock.now() + limits.aheadMs
+    while (isAhead(position, await store.getCurrentSequence()) && await this.#rings(deadline, signal));
+  }
+
+  #query (request: PullRequest): PageQuery {
+    const { limits } = this.#deps
+    if (request.collections.length > limits.collectionsPerPull) {
+      throw new SyncError('too_large', { detail: `at most ${limits.collectionsPerPull} collections in one pull`, limit: { name: 'collectionsPerPull', max: limits.collectionsPerPull } })
+    }
+    return {
+      position: positionOf(request.checkpoint, request.epoch),
+      collections: request.collections.length === 0 ? null : [...new Set(request.collections)],
+      limit: Math.min(request.limit ?? limits.pullDefault, limits.pullMax),
+      bytes: limits.pageBytes
+    }
+  }
+
+  async #readOrWait (query: PageQuery, wait: number, signal: AbortSignal | undefined): Promise<PageAnswer> {
+    const { store, clock } = this.#deps
+    const deadline = clock.now() + wait
+    for (;;) {
+      const done = new AbortController()
+      const rung = this.#rings(deadline, signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]))
+      try {
+        const answer = await readPage(store, query)
+        if (answer.count > 0 || answer.hasMore || !await rung) return answer
+      } finally {
+        done.abort()
+      }
+    }
+  }
+
+  /** Resolves true at the next ring, false at the deadline or when the signal ends it. */
+  #rings (deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
+    const { bell, clock } = this.#deps
+    const remaining = deadline - clock.now()
+    if (remaining <= 0 || signal?.aborted === true) return Promise.resolve(false)
+    return new Promise(resolve => {
+      const settle = (rung: boolean): void => {
+        unlisten()
+        cancel()
+        signal?.removeEventListener('abort', aborted)
+        resolve(rung)
+      }
+      const aborted = (): void => settle(false)
+      const unlisten = bell.listen(() => settle(true))
+      const cancel = clock.after(remaining, () => settle(false))
+      signal?.addEventListener('abort', aborted)
+    })
+  }
+}

@@ -1,0 +1,64 @@
+/** Whether a client can go on from where it says it is (DESIGN: epochs, horizon). */
+import { epochAt } from '../changelog/entry.ts'
+import type { Epoch } from '../changelog/changelog.ts'
+import { SyncError } from '../errors.ts'
+import { highest, lowest, type Position } from './cursor.ts'
+
+export type ResyncReason = 'checkpoint-ahead' | 'epoch-changed' | 'compacted'
+
+/** The log as one snapshot showed it. */
+export interface LogState {
+  readonly head: number
+  readonly horizon: number
+  readonly epochs: readonly Epoch[]
+}
+
+/** The last sequence of an epoch, or undefined when the log does not know it. */
+function endOf (state: LogState, id: string): number | undefined {
+  const index = state.epochs.findIndex(epoch => epoch.id === id)
+  if (index === -1) return undefined
+  const next = state.epochs[index + 1]
+  return next === undefined ? state.head : next.first - 1
+}
+
+/** Why the position cannot be continued from; null when it can. A client at 0 always can. */
+export function resyncReason (position: Position, state: LogState): ResyncReason | null {
+  const top = highest(position)
+  if (top === 0) return null
+  if (position.epoch !== undefined) {
+    const end = endOf(state, position.epoch)
+    if (end === undefined || top > end) return 'epoch-changed'
+  } else if (top > state.head) return 'checkpoint-ahead'
+  return isCompacted(position, state) ? 'compacted' : null
+}
+
+/** Below the horizon tombstones are gone. A first sync that began above it missed none. */
+function isCompacted (position: Position, { horizon }: LogState): boolean {
+  if ((position.snapshot ?? 0) >= horizon) return false
+  const { after } = position
+  if (typeof after === 'number') return after < horizon
+  return [...after.values()].some(sequence => sequence > 0 && sequence < horizon)
+}
+
+/** True while a checkpoint without epoch is ahead of this node, which may only lag behind another. */
+export function isAhead (position: Position, head: number): boolean {
+  return position.epoch === undefined && highest(position) > head
+}
+
+/** The epoch in which an answer's checkpoint lies. */
+export function epochOf (state: LogState, checkpoint: number): string {
+  return epochAt(state.epochs, checkpoint).id
+}
+
+/** @throws SyncError resync_required when the position cannot be continued from */
+export function assertValid (position: Position, state: LogState): void {
+  const reason = resyncReason(position, state)
+  if (reason === null) return
+  throw new SyncError('resync_required', { reason, epoch: epochOf(state, 0), detail: explain(reason, position, state) })
+}
+
+function explain (reason: ResyncReason, position: Position, { head, horizon }: LogState): string {
+  if (reason === 'compacted') return `the checkpoint ${lowest(position)} lies before ${horizon}, where the kept deletions begin`
+  if (reason === 'checkpoint-ahead') return `the checkpoint ${highest(position)} is beyond the head ${head}`
+  return `the checkpoint ${highest(position)} lies in a stretch of history that this log does not have`
+}
