@@ -1,0 +1,47 @@
+/**
+ * Writes every generated file anew: `npm run generate`. With `--check` it writes nothing and fails when a
+ * committed file differs from what its source makes of it.
+ */
+import { readFile, writeFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
+import { errorTable } from './error-table.ts'
+
+export interface Generated {
+  /** Path from the root of the repository. */
+  readonly file: string
+  /** Its whole text as it must be, given its text as it is. */
+  readonly render: (current: string) => string | Promise<string>
+}
+
+/** Puts `text` between the two comments that mark where it belongs. */
+export function between (current: string, name: string, text: string): string {
+  const [begin, end] = [`<!-- ${name}: generated -->`, `<!-- /${name} -->`]
+  const from = current.indexOf(begin)
+  const to = current.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`the marks "${begin}" and "${end}" are not there`)
+  return `${current.slice(0, from + begin.length)}\n${text}\n${current.slice(to)}`
+}
+
+export const generated: readonly Generated[] = [
+  { file: 'README.md', render: (current) => between(current, 'errors', errorTable()) }
+]
+
+/** The files that differ from their source; with `write` they no longer do. */
+export async function stale (root: URL, write: boolean, list = generated): Promise<string[]> {
+  const found: string[] = []
+  for (const { file, render } of list) {
+    const current = await readFile(new URL(file, root), 'utf8').catch(() => '')
+    const fresh = await render(current)
+    if (fresh === current) continue
+    found.push(file)
+    if (write) await writeFile(new URL(file, root), fresh)
+  }
+  return found
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const check = process.argv.includes('--check')
+  const found = await stale(new URL('../', import.meta.url), !check)
+  for (const file of found) console.log(check ? `${file} is not what its source makes of it: npm run generate` : `wrote ${file}`)
+  if (check && found.length > 0) process.exitCode = 1
+}
