@@ -27,6 +27,8 @@ export const defaultLimits = {
   /** Text of a page, except that one document always fits. */
   pageBytes: 1_000_000,
   waitMs: 25 * second,
+  /** Stored documents in one push's conflicts; of the rest only the status is told, the next pull brings them. */
+  conflictBytes: 16 * MiB,
   /** Attempts to commit while others move the same heads, then 503 busy. */
   commitAttempts: 8,
   /** How long a checkpoint ahead of this node's head may wait for it. */

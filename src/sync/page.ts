@@ -69,7 +69,7 @@ function snapshotMark (position: Position, state: LogState, hasMore: boolean): {
   return lowest(position) === 0 ? { snapshot: state.head } : {}
 }
 
-type DeletedText = (entry: StoredEntry) => string
+type DeletedText = (entry: Pick<StoredEntry, 'documentId' | 'rev' | 'effectiveTime'>) => string
 
 const nullText: DeletedText = () => 'null'
 

@@ -1,18 +1,12 @@
 /** A pull: one page after a checkpoint, at once or when there is something (long poll). */
 import type { PullRequest } from '../../schema/pull.ts'
-import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
 import { SyncError } from '../errors.ts'
-import type { Clock } from './clock.ts'
 import { positionOf, type Position } from './cursor.ts'
-import type { Doorbell } from './doorbell.ts'
 import { readPage, type PageAnswer, type PageQuery } from './page.ts'
-import { isAhead } from './validity.ts'
+import { nextRing, waitForHead, type WaitDeps } from './wait.ts'
 
-export interface PullDeps {
-  readonly store: ChangeStore
-  readonly bell: Doorbell
-  readonly clock: Clock
+export interface PullDeps extends WaitDeps {
   readonly limits: Limits
 }
 
@@ -37,12 +31,9 @@ export class Pulls {
     return query.position.after instanceof Map ? { ...answer, checkpoint: { ...request.checkpoint, ...answer.checkpoint } } : answer
   }
 
-  /** Another node may have handed out a checkpoint this one has yet to reach: waits for it, for a short while. */
+  /** @see waitForHead */
   async waitForHead (position: Position, signal?: AbortSignal): Promise<void> {
-    const { store, clock, limits } = this.#deps
-    if (!isAhead(position, await store.getCurrentSequence())) return
-    const deadline = clock.now() + limits.aheadMs
-    while (isAhead(position, await store.getCurrentSequence()) && await this.#rings(deadline, signal));
+    await waitForHead(this.#deps, position, this.#deps.limits.aheadMs, signal)
   }
 
   #query (request: PullRequest): PageQuery {
@@ -63,7 +54,7 @@ export class Pulls {
     const deadline = clock.now() + wait
     for (;;) {
       const done = new AbortController()
-      const rung = this.#rings(deadline, signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]))
+      const rung = nextRing(this.#deps, deadline, signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]))
       try {
         const answer = await readPage(store, query)
         if (answer.count > 0 || answer.hasMore || !await rung) return answer
@@ -71,24 +62,5 @@ export class Pulls {
         done.abort()
       }
     }
-  }
-
-  /** Resolves true at the next ring, false at the deadline or when the signal ends it. */
-  #rings (deadline: number, signal: AbortSignal | undefined): Promise<boolean> {
-    const { bell, clock } = this.#deps
-    const remaining = deadline - clock.now()
-    if (remaining <= 0 || signal?.aborted === true) return Promise.resolve(false)
-    return new Promise(resolve => {
-      const settle = (rung: boolean): void => {
-        unlisten()
-        cancel()
-        signal?.removeEventListener('abort', aborted)
-        resolve(rung)
-      }
-      const aborted = (): void => settle(false)
-      const unlisten = bell.listen(() => settle(true))
-      const cancel = clock.after(remaining, () => settle(false))
-      signal?.addEventListener('abort', aborted)
-    })
   }
 }

@@ -1,11 +1,18 @@
 /** A push: decide each change, commit all of them in one atomic step, answer with a result for each. */
 import type { Checkpoint } from '../../schema/checkpoint.ts'
-import type { ChangeStore } from '../changelog/changelog.ts'
+import type { Committed } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
-import type { ErrorItem } from '../errors.ts'
+import { SyncError, type ErrorItem } from '../errors.ts'
+import { answerText } from './answer.ts'
 import type { Caller } from './caller.ts'
-import type { Clock } from './clock.ts'
-import type { Doorbell } from './doorbell.ts'
+import { digestOf } from './content.ts'
+import { highest, positionOf } from './cursor.ts'
+import { prepare, type Prepared } from './incoming.ts'
+import { DocumentLocks } from './locks.ts'
+import { decodeOutcomes, encodeOutcomes } from './outcome.ts'
+import { makePlan, type Plan, type PlanContext } from './plan.ts'
+import { assertValid } from './validity.ts'
+import { waitForHead, type WaitDeps } from './wait.ts'
 
 export interface PushMessage {
   readonly id: string
@@ -20,10 +27,7 @@ export interface PushMessage {
   readonly condemned: ReadonlyMap<number, { readonly error: ErrorItem, readonly raw: string }>
 }
 
-export interface PushDeps {
-  readonly store: ChangeStore
-  readonly bell: Doorbell
-  readonly clock: Clock
+export interface PushDeps extends WaitDeps {
   readonly limits: Limits
   /** Whether a change has the form a change must have; null when it has. */
   readonly checkChange: (change: unknown, index: number) => ErrorItem | null
@@ -36,8 +40,16 @@ export interface PushAnswer {
   readonly replayed: boolean
 }
 
+/** By these a push is known when it comes again. */
+interface PushRecord {
+  readonly key: Uint8Array
+  readonly fingerprint: Uint8Array
+}
+
 export class Pushes {
   readonly #deps: PushDeps
+  readonly #locks = new DocumentLocks()
+  #pending = 0
 
   constructor (deps: PushDeps) {
     this.#deps = deps
@@ -45,11 +57,106 @@ export class Pushes {
 
   /** Changes received, not yet committed. */
   get pending (): number {
-    return 0
+    return this.#pending
   }
 
   /** @throws SyncError too_large, resync_required, id_reused, busy, storage_unavailable */
   async push (message: PushMessage, caller: Caller): Promise<PushAnswer> {
-    throw new Error(`not built yet: ${message.id} ${String(caller.clientId)} ${String(this.#deps)}`)
+    const { limits } = this.#deps
+    const count = message.changes.length
+    if (count > limits.changesPerPush) {
+      throw new SyncError('too_large', { detail: `The push has ${count} changes; at most ${limits.changesPerPush} go into one.`, limit: { name: 'changesPerPush', max: limits.changesPerPush } })
+    }
+    this.#pending += count
+    try {
+      await this.#assertCheckpoint(message)
+      return await this.#commitAndAnswer(message, caller)
+    } finally {
+      this.#pending -= count
+    }
+  }
+
+  /** A client that has to resync is told so before anything is applied. */
+  async #assertCheckpoint ({ checkpoint, epoch }: PushMessage): Promise<void> {
+    const position = positionOf(checkpoint, epoch)
+    if (highest(position) === 0) return
+    const { store, limits } = this.#deps
+    await waitForHead(this.#deps, position, limits.aheadMs)
+    assertValid(position, { head: await store.getCurrentSequence(), horizon: await store.horizon(), epochs: await store.epochs() })
+  }
+
+  async #commitAndAnswer (message: PushMessage, caller: Caller): Promise<PushAnswer> {
+    const prepared = prepare(message, this.#deps)
+    const record = recordOf(message, prepared, caller)
+    const release = await this.#locks.acquire(keysOf(message, prepared))
+    try {
+      const { committed, plan } = await this.#commit(message, { prepared, record, caller })
+      if (committed.status === 'committed' && plan.entries.length > 0) this.#deps.bell.ring()
+      const replayed = committed.status === 'seen'
+      const outcomes = replayed ? decodeOutcomes(committed.outcome, message.changes.length) : plan.outcomes
+      return { body: await answerText(this.#deps, message, { outcomes, first: committed.first }), replayed }
+    } finally {
+      release()
+    }
+  }
+
+  /** Decides, commits with the heads it decided on, and decides again when another node moved one of them. */
+  async #commit (message: PushMessage, { prepared, record, caller }: { prepared: Prepared[], record: PushRecord, caller: Caller }): Promise<{ committed: Extract<Committed, { first: number }>, plan: Plan }> {
+    const { store, clock, limits } = this.#deps
+    for (let attempt = 0; attempt < limits.commitAttempts; attempt++) {
+      const now = clock.now()
+      const plan = await makePlan(prepared, this.#context(message, caller, now))
+      const committed = await store.commit({
+        ...record,
+        outcome: encodeOutcomes(plan.outcomes),
+        entries: plan.entries,
+        journal: plan.journal,
+        messageId: message.id,
+        userId: caller.user?.id ?? null,
+        clientId: caller.clientId,
+        address: caller.address,
+        serverTimestamp: now
+      })
+      if (committed.status === 'reused') throw new SyncError('id_reused')
+      if (committed.status !== 'moved') return { committed, plan }
+    }
+    throw new SyncError('busy')
+  }
+
+  #context ({ collection, atomic, checkpoint }: PushMessage, caller: Caller, now: number): PlanContext {
+    const { sequences } = checkpoint ?? {}
+    const seen = sequences === undefined ? checkpoint?.global ?? 0 : new Map(Object.entries(sequences)).get(collection) ?? 0
+    return { store: this.#deps.store, caller, collection, atomic: atomic ?? false, seen, now }
+  }
+}
+
+function keysOf (message: PushMessage, prepared: readonly Prepared[]): Set<string> {
+  const keys = new Set<string>()
+  for (const one of prepared) if ('change' in one) keys.add(`${message.collection}\0${one.change.documentId}`)
+  return keys
+}
+
+/**
+ * The key is (user, client id, message id). Where neither user nor client is known strangers may choose the
+ * same message id, so the content is part of the key.
+ */
+function recordOf (message: PushMessage, prepared: readonly Prepared[], { user, clientId }: Caller): PushRecord {
+  const fingerprint = digestOf(fingerprintParts(message, prepared))
+  const anonymous = user === null && clientId === null
+  const key = digestOf([message.id, user === null ? '' : `u${user.id}`, clientId === null ? '' : `c${clientId}`, anonymous ? fingerprint : ''])
+  return { key, fingerprint }
+}
+
+/** What a retry must repeat; its timestamp and checkpoint may be fresher. */
+function * fingerprintParts ({ collection, atomic }: PushMessage, prepared: readonly Prepared[]): Generator<string | Uint8Array> {
+  yield collection
+  yield atomic === true ? 'atomic' : ''
+  for (const one of prepared) {
+    if ('refused' in one) yield one.refused.raw
+    else {
+      const { operation, documentId, timestamp, base, baseRev, hash } = one.change
+      yield `${operation} ${timestamp} ${base ?? ''} ${baseRev ?? ''} ${documentId}`
+      yield hash
+    }
   }
 }
