@@ -1,10 +1,10 @@
 /** Promises of `commit` and `heads`. */
 import assert from 'node:assert/strict'
-import { ascends, follow, hex, newPush, put, read, remove, sequences, write } from './harness.ts'
+import { ascends, follow, hex, newPush, promise, put, read, remove, sequences, write } from './harness.ts'
 import type { ChangeStore } from '../../changelog/changelog.ts'
-import type { Suite } from './harness.ts'
+import type { Promised } from './harness.ts'
 
-export function commitPromises ({ promise }: Suite): void {
+export const commitPromises: readonly Promised[] = [
   promise('promise 2 (Ordered): sequences rise in commit order, one consecutive run per push', async ({ store }) => {
     const before = await store.getCurrentSequence()
     const one = await write(store, [put('a', 1), put('b', 1), put('c', 1)])
@@ -16,7 +16,7 @@ export function commitPromises ({ promise }: Suite): void {
     assert.equal(new Set(all).size, all.length, 'no sequence is given out twice')
     assert.ok(Math.min(...all) > two[1]!)
     assert.equal(await store.getCurrentSequence(), Math.max(...all))
-  })
+  }),
 
   promise('commit: a push is all or nothing: when the head under its last entry moved, nothing is written and the moved heads come back', async ({ store }) => {
     const [a] = await write(store, [put('a', 1), put('b', 1)])
@@ -32,7 +32,7 @@ export function commitPromises ({ promise }: Suite): void {
     const [first, second, third] = push.entries
     const again = await store.commit({ ...push, entries: [first!, second!, { ...third!, expected: moved! }] })
     assert.equal(again.status, 'committed', 'the refused push left no record')
-  })
+  }),
 
   promise('commit: a head that is expected and missing, or there and not expected, has moved', async ({ store }) => {
     const [a] = await write(store, [put('a', 1)])
@@ -41,7 +41,7 @@ export function commitPromises ({ promise }: Suite): void {
     const unexpected = await store.commit(newPush([put('a', 2)]))
     assert.deepEqual(unexpected.status === 'moved' && sequences(unexpected.heads), [a])
     assert.equal(await store.getCurrentSequence(), a)
-  })
+  }),
 
   promise('commit: of twenty pushes that expect the same head at once exactly one is committed', async ({ store }) => {
     const [a] = await write(store, [put('a', 0)])
@@ -49,7 +49,7 @@ export function commitPromises ({ promise }: Suite): void {
     assert.equal(results.filter(({ status }) => status === 'committed').length, 1)
     assert.equal(results.filter(({ status }) => status === 'moved').length, 19)
     assert.equal((await store.history({ collection: 'todos', documentId: 'a' })).length, 2)
-  })
+  }),
 
   promise('commit: pushes that wait together are apart from each other', async ({ store }) => {
     const seen = newPush([put('a', 1)])
@@ -64,7 +64,7 @@ export function commitPromises ({ promise }: Suite): void {
     assert.deepEqual(results.map(({ status }) => status), ['committed', 'moved', 'seen', 'reused', 'committed'])
     assert.deepEqual((await read(store)).rows.map(row => row.entry.documentId).sort(), ['a', 'b', 'd'])
     assert.equal((await read(store, { limit: 1 })).rows[0]!.position, first)
-  })
+  }),
 
   promise('commit: several changes to one document in one push follow each other, one entry each', async ({ store }) => {
     const [before] = await write(store, [put('a', 0)])
@@ -74,7 +74,7 @@ export function commitPromises ({ promise }: Suite): void {
     assert.deepEqual(entries.map(entry => entry.previous), [run[3], run[2], run[0], before, 0])
     assert.deepEqual(entries.map(entry => entry.document && JSON.parse(entry.document).value), [3, null, 2, 1, 0])
     assert.deepEqual((await read(store)).rows.map(row => row.position), [run[1], run[4]])
-  })
+  }),
 
   promise('heads: the newest entry of each document without its body, in the order asked, null of an unknown one', async ({ store }) => {
     const [a, b] = await write(store, [put('a', 1), put('b', 1)])
@@ -87,7 +87,7 @@ export function commitPromises ({ promise }: Suite): void {
     const [stored] = await store.entries([a!])
     assert.equal(hex(live!.hash), hex(stored!.hash))
     assert.ok(!('document' in live!) && !('data' in live!))
-  })
+  }),
 
   promise('promise 2 (Ordered): with twenty writers at work a reader that only moves forward gets every entry once and ends with every newest', async ({ store }) => {
     let writing = true
@@ -112,7 +112,7 @@ export function commitPromises ({ promise }: Suite): void {
     assert.deepEqual(seen, [...written].sort((a, b) => a - b), 'every entry once, in order')
     assert.deepEqual([...newest].sort(), (await follow(store)).map(({ entry }) => [entry.documentId, entry.sequence]).sort())
   })
-}
+]
 
 /** Twelve pushes of two entries to documents that others write too; those whose heads moved are decided again. */
 async function keepWriting (store: ChangeStore, writer: number): Promise<number[]> {

@@ -1,13 +1,13 @@
 /** Promises of `compact` and `horizon`. */
 import assert from 'node:assert/strict'
-import { apply, contents, digest, follow, newPush, NOW, put, read, remove, seeded, sequences, write } from './harness.ts'
+import { apply, contents, digest, follow, newPush, NOW, promise, put, read, remove, seeded, sequences, where, write } from './harness.ts'
 import type { ChangeStore, CompactPolicy } from '../../changelog/changelog.ts'
-import type { Replica, Suite } from './harness.ts'
+import type { Promised, Replica } from './harness.ts'
 
 const todo = (documentId: string) => ({ collection: 'todos', documentId })
 const at = (time: number) => ({ serverTimestamp: NOW + time })
 
-export function compactionPromises ({ promise, supports }: Suite): void {
+export const compactionPromises: readonly Promised[] = [
   promise('compact: without a policy superseded entries go at once, and nothing else', async ({ store }) => {
     const push = newPush([put('a', 1), put('b', 1), put('c', 1)], { journal: [{ ...todo('x'), status: 'rejected', code: 'c', raw: '' }] })
     await store.commit(push)
@@ -24,92 +24,91 @@ export function compactionPromises ({ promise, supports }: Suite): void {
     assert.equal((await store.journal()).length, 1)
     assert.equal((await store.getSince(0)).length, 4)
     assert.equal(await store.get(before.rows[0]!.entry.id) !== null, true)
-  })
+  }),
 
-  if (!supports.facts) return
+  ...where(supports => supports.facts, [
+    promise('compact: what the server committed at or after a time stays', async ({ store }) => {
+      const kept: number[] = []
+      for (let i = 0; i < 4; i++) kept.unshift((await write(store, [put('a', i)], at(i)))[0]!)
+      await store.compact({ historyBefore: NOW + 2 })
+      assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 2))
+      await store.compact({ historyBefore: NOW + 2 })
+      await store.compact({})
+      assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 2))
+    }),
 
-  promise('compact: what the server committed at or after a time stays', async ({ store }) => {
-    const kept: number[] = []
-    for (let i = 0; i < 4; i++) kept.unshift((await write(store, [put('a', i)], at(i)))[0]!)
-    await store.compact({ historyBefore: NOW + 2 })
-    assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 2))
-    await store.compact({ historyBefore: NOW + 2 })
-    await store.compact({})
-    assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 2))
-  })
+    promise('compact: purging tombstones moves the horizon to the newest that is gone; live documents stay', async ({ store }) => {
+      const identity = digest('this change')
+      await write(store, [put('a', 1, { identity }), put('b', 1), put('live', 1)], at(0))
+      const [a] = await write(store, [remove('a')], at(1))
+      const [b] = await write(store, [remove('b', { identity })], at(5))
+      assert.ok(await store.horizon() < a!)
+      await store.compact({ tombstonesBefore: NOW + 2 })
+      assert.equal(await store.horizon(), a)
+      assert.equal((await read(store)).horizon, a)
+      const [gone, kept, live] = await store.heads([{ ...todo('a'), identity }, { ...todo('b'), identity }, todo('live')])
+      assert.deepEqual([gone!.head, gone!.duplicateOf], [null, 0], 'identities go with the tombstones')
+      assert.deepEqual([kept!.head?.sequence, kept!.duplicateOf], [b, b])
+      assert.notEqual(live!.head, null)
+      assert.deepEqual(await store.history(todo('a')), [])
+      assert.equal((await store.entries([b!]))[0]?.previous !== 0, true)
+      assert.deepEqual((await read(store)).rows.map(row => row.entry.documentId), ['live', 'b'])
+      const [born] = await write(store, [put('a', 2)])
+      assert.deepEqual((await store.entries([born!]))[0]?.previous, 0, 'born anew')
+    }),
 
-  promise('compact: purging tombstones moves the horizon to the newest that is gone; live documents stay', async ({ store }) => {
-    const identity = digest('this change')
-    await write(store, [put('a', 1, { identity }), put('b', 1), put('live', 1)], at(0))
-    const [a] = await write(store, [remove('a')], at(1))
-    const [b] = await write(store, [remove('b', { identity })], at(5))
-    assert.ok(await store.horizon() < a!)
-    await store.compact({ tombstonesBefore: NOW + 2 })
-    assert.equal(await store.horizon(), a)
-    assert.equal((await read(store)).horizon, a)
-    const [gone, kept, live] = await store.heads([{ ...todo('a'), identity }, { ...todo('b'), identity }, todo('live')])
-    assert.deepEqual([gone!.head, gone!.duplicateOf], [null, 0], 'identities go with the tombstones')
-    assert.deepEqual([kept!.head?.sequence, kept!.duplicateOf], [b, b])
-    assert.notEqual(live!.head, null)
-    assert.deepEqual(await store.history(todo('a')), [])
-    assert.equal((await store.entries([b!]))[0]?.previous !== 0, true)
-    assert.deepEqual((await read(store)).rows.map(row => row.entry.documentId), ['live', 'b'])
-    const [born] = await write(store, [put('a', 2)])
-    assert.deepEqual((await store.entries([born!]))[0]?.previous, 0, 'born anew')
-  })
+    promise('compact: purged documents leave their collections and channels', async ({ store }) => {
+      await write(store, [put('a', 1, { collection: 'c', channels: ['red'] })], at(0))
+      await write(store, [remove('a', { collection: 'c' })], at(1))
+      await store.compact({ historyBefore: NOW + 9, tombstonesBefore: NOW + 9 })
+      assert.deepEqual(await store.collections(), [])
+      assert.deepEqual(await store.getSince(0), [])
+      if (store.supports.channels) assert.deepEqual((await read(store, { channels: ['red'] })).rows, [])
+    }),
 
-  promise('compact: purged documents leave their collections and channels', async ({ store }) => {
-    await write(store, [put('a', 1, { collection: 'c', channels: ['red'] })], at(0))
-    await write(store, [remove('a', { collection: 'c' })], at(1))
-    await store.compact({ historyBefore: NOW + 9, tombstonesBefore: NOW + 9 })
-    assert.deepEqual(await store.collections(), [])
-    assert.deepEqual(await store.getSince(0), [])
-    if (supports.channels) assert.deepEqual((await read(store, { channels: ['red'] })).rows, [])
-  })
+    promise('compact: push records and journal go by the time of their commit', async ({ store }) => {
+      const journal = [{ ...todo('x'), status: 'rejected' as const, code: 'c', raw: '' }]
+      const old = newPush([], { ...at(0), journal })
+      const young = newPush([], { ...at(5), journal })
+      await store.commit(old)
+      await store.commit(young)
+      await store.compact({ pushesBefore: NOW + 5 })
+      assert.equal((await store.journal()).length, 2)
+      assert.deepEqual([(await store.commit(young)).status, (await store.commit({ ...old, journal: [] })).status], ['seen', 'committed'])
+      await store.compact({ journalBefore: NOW + 5 })
+      assert.deepEqual((await store.journal()).map(row => row.serverTimestamp), [NOW + 5])
+    }),
 
-  promise('compact: push records and journal go by the time of their commit', async ({ store }) => {
-    const journal = [{ ...todo('x'), status: 'rejected' as const, code: 'c', raw: '' }]
-    const old = newPush([], { ...at(0), journal })
-    const young = newPush([], { ...at(5), journal })
-    await store.commit(old)
-    await store.commit(young)
-    await store.compact({ pushesBefore: NOW + 5 })
-    assert.equal((await store.journal()).length, 2)
-    assert.deepEqual([(await store.commit(young)).status, (await store.commit({ ...old, journal: [] })).status], ['seen', 'committed'])
-    await store.compact({ journalBefore: NOW + 5 })
-    assert.deepEqual((await store.journal()).map(row => row.serverTimestamp), [NOW + 5])
-  })
+    promise('promise 8 (Convergent): compaction changes nothing that a reader at a valid checkpoint ends up with', async ({ store }) => {
+      const random = seeded(5)
+      const readers = Array.from({ length: 8 }, () => ({ after: 0, replica: new Map() as Replica }))
+      for (let time = 0; time < 160; time++) {
+        const id = `document-${random(10)}`
+        await write(store, [random(3) === 0 ? remove(id) : put(id, time)], at(time))
+        const reader = readers[random(readers.length)]!
+        if (random(2) === 0) await catchUp(store, reader, 1 + random(5))
+        if (random(20) === 0) await store.compact(policy(random, time))
+      }
+      const truth: Replica = new Map()
+      apply(truth, await follow(store))
+      for (const reader of readers) {
+        while (await catchUp(store, reader, 3));
+        assert.deepEqual(contents(reader.replica), contents(truth))
+      }
+    }),
 
-  promise('promise 8 (Convergent): compaction changes nothing that a reader at a valid checkpoint ends up with', async ({ store }) => {
-    const random = seeded(5)
-    const readers = Array.from({ length: 8 }, () => ({ after: 0, replica: new Map() as Replica }))
-    for (let time = 0; time < 160; time++) {
-      const id = `document-${random(10)}`
-      await write(store, [random(3) === 0 ? remove(id) : put(id, time)], at(time))
-      const reader = readers[random(readers.length)]!
-      if (random(2) === 0) await catchUp(store, reader, 1 + random(5))
-      if (random(20) === 0) await store.compact(policy(random, time))
-    }
-    const truth: Replica = new Map()
-    apply(truth, await follow(store))
-    for (const reader of readers) {
-      while (await catchUp(store, reader, 3));
-      assert.deepEqual(contents(reader.replica), contents(truth))
-    }
-  })
-
-  promise('compact: commits go on meanwhile and none is lost', async ({ store }) => {
-    for (let i = 0; i < 30; i++) await write(store, Array.from({ length: 20 }, (_, n) => put(`${n}`, i)), at(i))
-    const [, ...written] = await Promise.all([
-      store.compact({ historyBefore: NOW + 100, tombstonesBefore: NOW + 100 }),
-      ...Array.from({ length: 20 }, (_, n) => write(store, [put(`${n}`, 'new')], at(200)))
-    ])
-    const rows = (await read(store)).rows
-    assert.deepEqual(rows.map(row => row.position), written.flat().sort((a, b) => a - b))
-    await store.compact()
-    assert.equal((await store.getSince(0, 1000)).length, 20)
-  })
-}
+    promise('compact: commits go on meanwhile and none is lost', async ({ store }) => {
+      for (let i = 0; i < 30; i++) await write(store, Array.from({ length: 20 }, (_, n) => put(`${n}`, i)), at(i))
+      const [, ...written] = await Promise.all([
+        store.compact({ historyBefore: NOW + 100, tombstonesBefore: NOW + 100 }),
+        ...Array.from({ length: 20 }, (_, n) => write(store, [put(`${n}`, 'new')], at(200)))
+      ])
+      const rows = (await read(store)).rows
+      assert.deepEqual(rows.map(row => row.position), written.flat().sort((a, b) => a - b))
+      await store.compact()
+      assert.equal((await store.getSince(0, 1000)).length, 20)
+    })])
+]
 
 interface Reader {
   after: number

@@ -18,10 +18,20 @@ export interface ChangeLogSuiteOptions {
   readonly open: () => Promise<OpenedLog>
 }
 
-/** How a topic registers its promises: each runs against an empty log of its own. */
-export interface Suite {
-  readonly supports: Supports
-  promise (title: string, run: (opened: OpenedLog) => Promise<void>): void
+/** A promise of the port and the test that holds it; each runs against an empty log of its own. */
+export interface Promised {
+  readonly title: string
+  readonly run: (opened: OpenedLog) => Promise<unknown>
+  /** Whether the promise is given by a store that supports this; absent = by every one. */
+  readonly given?: (supports: Supports) => boolean
+}
+
+export function promise (title: string, run: Promised['run']): Promised {
+  return { title, run }
+}
+
+export function where (given: (supports: Supports) => boolean, promises: readonly Promised[]): Promised[] {
+  return promises.map(promise => ({ ...promise, given }))
 }
 
 /** The server's clock where a test does not care. */

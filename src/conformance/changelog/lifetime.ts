@@ -1,13 +1,12 @@
 /** Promises on opening, epochs, clearing and closing. */
 import assert from 'node:assert/strict'
-import { contents, apply, hex, newPush, put, read, remove, write } from './harness.ts'
+import { apply, contents, hex, newPush, promise, put, read, remove, where, write } from './harness.ts'
 import type { ChangeStore, Epoch } from '../../changelog/changelog.ts'
-import type { Suite } from './harness.ts'
+import type { OpenedLog, Promised } from './harness.ts'
 
 const todo = { collection: 'todos', documentId: 'a' }
 
-export function lifetimePromises (suite: Suite): void {
-  const { promise, supports } = suite
+export const lifetimePromises: readonly Promised[] = [
   promise('epochs: never empty; opening again begins none; an entry\'s id names the epoch it lies in', async ({ store }) => {
     const epochs = await store.epochs()
     assert.ok(epochs.length > 0)
@@ -20,7 +19,7 @@ export function lifetimePromises (suite: Suite): void {
     assert.ok(first <= a!)
     assert.equal((await store.get(`${id}-${a}`))?.sequence, a)
     assert.equal((await store.entries([a!]))[0]?.id, `${id}-${a}`)
-  })
+  }),
 
   promise('clear: drops every entry; sequences go on, an epoch begins, and no earlier checkpoint stays valid', async ({ store }) => {
     const push = newPush([put('a', 1, { channels: ['red'] }), put('b', 1), put('c', 1)])
@@ -44,20 +43,20 @@ export function lifetimePromises (suite: Suite): void {
     assert.deepEqual((await read(store)).rows.map(row => [row.position, row.entry.previous]), [[a, 0]])
     const repeated = await store.commit(push)
     assert.equal(repeated.status, 'seen', 'promise 3 (Once): a push of before still takes effect once')
-  })
+  }),
 
   promise('secret: 32 bytes, another one for every log', async ({ store }) => {
     const secret = await store.secret()
     assert.equal(secret.length, 32)
     assert.equal(hex(await store.secret()), hex(secret))
     assert.notEqual(hex(secret), '00'.repeat(32))
-  })
+  }),
 
   promise('health and stats: an open log says that it is writable, and its figures are numbers', async ({ store }) => {
     await write(store, [put('a', 1)])
     assert.deepEqual(store.health(), { writable: true, detail: null })
     for (const figure of Object.values(store.stats())) assert.equal(typeof figure, 'number')
-  })
+  }),
 
   promise('close: idempotent; what was begun before is finished, what comes later is refused as storage_unavailable', async ({ store }) => {
     await write(store, [put('a', 1)])
@@ -69,58 +68,57 @@ export function lifetimePromises (suite: Suite): void {
       await assert.rejects(call, (error: { code?: string }) => error.code === 'storage_unavailable')
     }
     assert.equal(store.health().writable, false)
-  })
+  }),
 
-  if (supports.durable) promise('promise 1 (Durable): what was answered is there after a restart', durable)
-  else promise('supports.durable is false: after a restart nothing is there, and no epoch of before is known', notDurable)
-  if (supports.durable && supports.facts) restartPromises(suite)
-}
+  ...where(supports => supports.durable, [promise('promise 1 (Durable): what was answered is there after a restart', durable)]),
+  ...where(supports => !supports.durable, [promise('supports.durable is false: after a restart nothing is there, and no epoch of before is known', notDurable)]),
 
-/** What a restart leaves as it was. */
-function restartPromises ({ promise }: Suite): void {
-  promise('epochs: a row more at every start, beginning after the head, the others as they were', async ({ store, reopen }) => {
-    const ids: string[] = []
-    let open = store
-    for (let start = 1; start <= 3; start++) {
-      const before = await open.epochs()
-      const [sequence] = await write(open, [put('a', start)])
-      ids.push((await open.entries([sequence!]))[0]!.id)
-      open = await reopen()
-      const after = await open.epochs()
-      assert.deepEqual(after.slice(0, -1), before)
-      startsAfter(after, sequence!)
-    }
-    const epochs = await open.epochs()
-    assert.equal(new Set(epochs.map(({ id }) => id)).size, 4)
-    for (const id of ids) assert.equal((await open.get(id))?.id, id)
-    assert.deepEqual((await open.getSince(0)).map(({ id }) => id), ids, 'an entry keeps the id it was born with')
-  })
+  ...where(({ durable, facts }) => durable && !facts, [promise('supports.facts is false: after a restart no epoch of before is known, so every client starts over', forgetful)]),
 
-  promise('promise 2 (Ordered): a sequence is never given out again, also after append, compact, restart, append', async ({ store, reopen }) => {
-    await write(store, [put('a', 1), put('b', 1)])
-    const [tombstone] = await write(store, [remove('b')])
-    await store.compact({ historyBefore: Infinity, tombstonesBefore: Infinity })
-    assert.equal(await store.getCurrentSequence(), tombstone)
-    const restarted = await reopen()
-    const { head, scanned, horizon } = await read(restarted)
-    assert.deepEqual([head, scanned, horizon], [tombstone, tombstone, tombstone])
-    const [next] = await write(restarted, [put('b', 2)])
-    assert.ok(next! > tombstone!)
-    await restarted.clear()
-    const cleared = await read(restarted)
-    const again = await reopen()
-    assert.deepEqual([(await read(again)).head, await again.horizon()], [cleared.head, cleared.horizon])
-    const [last] = await write(again, [put('a', 3)])
-    assert.ok(last! > next! && last! > cleared.head)
-  })
+  ...where(({ durable, facts }) => durable && facts, [
+    promise('epochs: a row more at every start, beginning after the head, the others as they were', async ({ store, reopen }) => {
+      const ids: string[] = []
+      let open = store
+      for (let start = 1; start <= 3; start++) {
+        const before = await open.epochs()
+        const [sequence] = await write(open, [put('a', start)])
+        ids.push((await open.entries([sequence!]))[0]!.id)
+        open = await reopen()
+        const after = await open.epochs()
+        assert.deepEqual(after.slice(0, -1), before)
+        startsAfter(after, sequence!)
+      }
+      const epochs = await open.epochs()
+      assert.equal(new Set(epochs.map(({ id }) => id)).size, 4)
+      for (const id of ids) assert.equal((await open.get(id))?.id, id)
+      assert.deepEqual((await open.getSince(0)).map(({ id }) => id), ids, 'an entry keeps the id it was born with')
+    }),
 
-  promise('secret: stays over a restart', async ({ store, reopen }) => {
-    const secret = hex(await store.secret())
-    assert.equal(hex(await (await reopen()).secret()), secret)
-  })
-}
+    promise('promise 2 (Ordered): a sequence is never given out again, also after append, compact, restart, append', async ({ store, reopen }) => {
+      await write(store, [put('a', 1), put('b', 1)])
+      const [tombstone] = await write(store, [remove('b')])
+      await store.compact({ historyBefore: Infinity, tombstonesBefore: Infinity })
+      assert.equal(await store.getCurrentSequence(), tombstone)
+      const restarted = await reopen()
+      const { head, scanned, horizon } = await read(restarted)
+      assert.deepEqual([head, scanned, horizon], [tombstone, tombstone, tombstone])
+      const [next] = await write(restarted, [put('b', 2)])
+      assert.ok(next! > tombstone!)
+      await restarted.clear()
+      const cleared = await read(restarted)
+      const again = await reopen()
+      assert.deepEqual([(await read(again)).head, await again.horizon()], [cleared.head, cleared.horizon])
+      const [last] = await write(again, [put('a', 3)])
+      assert.ok(last! > next! && last! > cleared.head)
+    }),
 
-async function durable ({ store, reopen }: Parameters<Parameters<Suite['promise']>[1]>[0]): Promise<void> {
+    promise('secret: stays over a restart', async ({ store, reopen }) => {
+      const secret = hex(await store.secret())
+      assert.equal(hex(await (await reopen()).secret()), secret)
+    })])
+]
+
+async function durable ({ store, reopen }: OpenedLog): Promise<void> {
   await write(store, [put('a', 1), put('b', 1), put('c', 1)])
   await store.append({ id: 'my-own-id', sequence: 0, ...todo, operation: 'update', document: '{}', data: '{}', timestamp: 1 })
   await write(store, [remove('b')])
@@ -133,13 +131,17 @@ async function durable ({ store, reopen }: Parameters<Parameters<Suite['promise'
   assert.equal(contents(replica).length, 2)
 }
 
-async function notDurable ({ store, reopen }: Parameters<Parameters<Suite['promise']>[1]>[0]): Promise<void> {
-  await write(store, [put('a', 1)])
-  const before = await store.epochs()
-  const after = await reopen()
+async function notDurable (opened: OpenedLog): Promise<void> {
+  await write(opened.store, [put('a', 1)])
+  const after = await forgetful(opened)
   assert.deepEqual((await read(after)).rows, [])
-  const known = new Set((await after.epochs()).map(({ id }) => id))
-  for (const { id } of before) assert.ok(!known.has(id))
+}
+
+async function forgetful ({ store, reopen }: OpenedLog): Promise<ChangeStore> {
+  const before = new Set((await store.epochs()).map(({ id }) => id))
+  const after = await reopen()
+  for (const { id } of await after.epochs()) assert.ok(!before.has(id))
+  return after
 }
 
 function startsAfter (epochs: readonly Epoch[], head: number): void {

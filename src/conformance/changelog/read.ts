@@ -1,10 +1,10 @@
 /** Promises of `read`, without channels. */
 import assert from 'node:assert/strict'
-import { apply, brief, contents, follow, put, read, remove, seeded, write } from './harness.ts'
+import { apply, brief, contents, follow, promise, put, read, remove, seeded, write } from './harness.ts'
 import type { ChangeStore } from '../../changelog/changelog.ts'
-import type { Change, Replica, Suite } from './harness.ts'
+import type { Change, Promised, Replica } from './harness.ts'
 
-export function readPromises ({ promise }: Suite): void {
+export const readPromises: readonly Promised[] = [
   promise('read: an empty log is not an error, and a position at or above the head is not one either', async ({ store }) => {
     const empty = await read(store)
     assert.deepEqual(empty.rows, [])
@@ -15,7 +15,7 @@ export function readPromises ({ promise }: Suite): void {
       const page = await read(store, { after })
       assert.deepEqual([page.rows, page.scanned, page.head], [[], a, a])
     }
-  })
+  }),
 
   promise('read: the newest entry per document with a position after `after`, ascending', async ({ store }) => {
     const [a, b] = await write(store, [put('a', 1), put('b', 1), put('c', 1)])
@@ -28,7 +28,7 @@ export function readPromises ({ promise }: Suite): void {
     assert.deepEqual(brief((await read(store, { after: a2! })).rows), [[gone, 'c', true]])
     const [row] = (await read(store, { after: a! })).rows
     assert.equal(row!.entry.document, '{"_id":"b","value":1}')
-  })
+  }),
 
   promise('read: honours limit; `scanned` is the last row of a page that was cut, and the head when nothing is left', async ({ store }) => {
     const written = await write(store, [put('a', 1), put('b', 1), put('c', 1), put('a', 2)])
@@ -42,7 +42,7 @@ export function readPromises ({ promise }: Suite): void {
     await write(store, [put('z', 1, { collection: 'other' })])
     const full = await read(store, { limit: 3, collections: ['todos'] })
     assert.deepEqual([full.rows.length, full.scanned], [3, full.head], 'what was not asked for is not left')
-  })
+  }),
 
   promise('read: stops after the row with which the text passes `bytes` of UTF-8, at least one row', async ({ store }) => {
     const document = JSON.stringify({ text: '€'.repeat(1000) })
@@ -53,14 +53,14 @@ export function readPromises ({ promise }: Suite): void {
       assert.equal(page.rows.length, rows)
       assert.equal(page.scanned, page.rows.at(-1)!.position)
     }
-  })
+  }),
 
   promise('read: any page size concatenates to the same whole', async ({ store }) => {
     await scribble(store, 200)
     const whole = brief((await read(store)).rows)
     for (const limit of [1, 2, 3, 7, 50]) assert.deepEqual(brief(await follow(store, { limit })), whole)
     for (const bytes of [1, 30, 200]) assert.deepEqual(brief(await follow(store, { bytes })), whole)
-  })
+  }),
 
   promise('promise 8 (Convergent): readers that stop anywhere and go on later end with the same documents', async ({ store }) => {
     const random = seeded(7)
@@ -80,7 +80,7 @@ export function readPromises ({ promise }: Suite): void {
       apply(replica, await follow(store, { after, limit: 3 }))
       assert.deepEqual(contents(replica), contents(truth))
     }
-  })
+  }),
 
   promise('read: only the collections asked for; `collections` names those that have a head', async ({ store }) => {
     const in_ = (collection: string): Change => put('same', collection, { collection })
@@ -92,7 +92,7 @@ export function readPromises ({ promise }: Suite): void {
     assert.deepEqual(await positions([]), [])
     assert.equal((await read(store, { collections: [] })).scanned, c)
     assert.deepEqual((await store.collections()).sort(), ['a', 'b', 'c'])
-  })
+  }),
 
   promise('read: one position per collection starts each from its own', async ({ store }) => {
     const changes = ['a', 'b', 'a', 'b', 'c'].map((collection, i) => put(`${i}`, i, { collection }))
@@ -105,7 +105,7 @@ export function readPromises ({ promise }: Suite): void {
     assert.deepEqual([first.rows[0]!.position, first.scanned], [a2, a2])
     assert.deepEqual((await read(store, { after: new Map() })).rows, [])
     assert.deepEqual((await read(store, { after: new Map([['b', 0]]), collections: ['a'] })).rows.map(row => row.entry.collection), ['b', 'b'], 'the keys are the collections')
-  })
+  }),
 
   promise('read: rows, scanned, head, horizon and epochs are of one snapshot', async ({ store }) => {
     await write(store, [put('left', 0), put('right', 0)])
@@ -126,7 +126,7 @@ export function readPromises ({ promise }: Suite): void {
     const page = await read(store)
     assert.deepEqual([page.head, page.horizon, page.epochs], [await store.getCurrentSequence(), await store.horizon(), await store.epochs()])
   })
-}
+]
 
 /** Writes, rewrites and deletes a few documents, the same ones for the same seed. */
 export async function scribble (store: ChangeStore, changes: number, seed = 1): Promise<void> {

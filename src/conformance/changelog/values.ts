@@ -1,8 +1,8 @@
 /** Promises on what is kept of an entry, and of the seven methods every change log has. */
 import assert from 'node:assert/strict'
-import { digest, follow, hex, NOW, put, read, remove, sequences, write } from './harness.ts'
+import { digest, follow, hex, NOW, promise, put, read, remove, sequences, where, write } from './harness.ts'
 import type { ChangeEntry } from '../../changelog/changelog.ts'
-import type { Suite } from './harness.ts'
+import type { Promised } from './harness.ts'
 
 const TEXTS: Record<string, string> = {
   unicode: '{"a":"ünï ☃ 😀 \u2028 مرحبا é e\u0301"}',
@@ -19,7 +19,7 @@ const NAMES = ['__proto__', 'constructor', 'toString', 'a', 'A', 'a ', ' a', 'é
 const change = (more: Partial<ChangeEntry> = {}): ChangeEntry =>
   ({ id: '', sequence: 0, collection: 'todos', documentId: 'a', operation: 'insert', document: '{"_id":"a"}', data: null, timestamp: NOW, ...more })
 
-export function valuePromises ({ promise, supports }: Suite): void {
+export const valuePromises: readonly Promised[] = [
   promise('entry: a document comes back as the very text it was', async ({ store }) => {
     const written = await write(store, Object.entries(TEXTS).map(([documentId, document]) => ({ documentId, document })))
     const expected = Object.values(TEXTS)
@@ -27,7 +27,7 @@ export function valuePromises ({ promise, supports }: Suite): void {
     assert.deepEqual(rows.map(row => row.entry.document), expected)
     assert.deepEqual((await store.entries(written)).map(entry => entry?.data), expected)
     assert.deepEqual((await store.getSince(written[0]! - 1)).map(entry => entry.document), expected)
-  })
+  }),
 
   promise('entry: any text is a name; names that look alike stay apart', async ({ store }) => {
     const pairs = NAMES.flatMap((name, i) => [[name, NAMES[NAMES.length - 1 - i]!], [name, 'same'], ['same', name]] as const)
@@ -40,7 +40,7 @@ export function valuePromises ({ promise, supports }: Suite): void {
     assert.equal((await read(store, { collections: ['__proto__'] })).rows.length, 2)
     assert.equal((await read(store, { after: new Map([['__proto__', 0]]) })).rows.length, 2)
     assert.equal((await store.history({ collection: 'a', documentId: 'same' })).length, 1)
-  })
+  }),
 
   promise('entry: times round-trip exactly, from 0 to 2^53 − 1', async ({ store }) => {
     const times = [0, 1, 2 ** 31, 2 ** 32 + 1, NOW, Number.MAX_SAFE_INTEGER]
@@ -49,15 +49,15 @@ export function valuePromises ({ promise, supports }: Suite): void {
     }
     const rows = (await read(store)).rows
     assert.deepEqual(rows.map(({ entry }) => entry.timestamp), times)
-    if (!supports.facts) return
+    if (!store.supports.facts) return
     assert.deepEqual(rows.map(({ entry }) => [entry.effectiveTime, entry.serverTimestamp]), times.map(time => [Number.MAX_SAFE_INTEGER - time, time]))
-  })
+  }),
 
   promise('entries: whole entries by sequence in the order asked, null for those that are not there', async ({ store }) => {
     const [a, b] = await write(store, [put('a', 1), put('b', 1)])
     assert.deepEqual((await store.entries([b!, 999_999, a!, b!])).map(entry => entry?.documentId ?? null), ['b', null, 'a', 'b'])
     assert.deepEqual(await store.entries([]), [])
-  })
+  }),
 
   promise('history: a document\'s entries newest first, below `before`, tombstones included, others\' not', async ({ store }) => {
     const key = { collection: 'todos', documentId: 'a' }
@@ -71,7 +71,7 @@ export function valuePromises ({ promise, supports }: Suite): void {
     assert.deepEqual(sequences(await store.history(key, { before: own.at(-1)! })), [])
     assert.deepEqual(await store.history({ collection: 'todos', documentId: 'unknown' }), [])
     assert.deepEqual((await store.history(key)).map(entry => entry.operation), ['insert', 'delete', 'insert', 'insert', 'insert'])
-  })
+  }),
 
   promise('history: a hundred entries unless more are asked for', async ({ store }) => {
     await write(store, Array.from({ length: 120 }, (_, i) => put('a', i)))
@@ -80,7 +80,7 @@ export function valuePromises ({ promise, supports }: Suite): void {
     assert.equal((await store.history(key, { limit: 500 })).length, 120)
     assert.equal((await store.getSince(0)).length, 100)
     assert.equal((await store.getSince(0, 500)).length, 120)
-  })
+  }),
 
   promise('getSince and getForCollection: superseded entries too, exclusive of the sequence, ascending', async ({ store }) => {
     const written = await write(store, [put('a', 1), put('a', 2), put('b', 1, { collection: 'other' }), remove('a')])
@@ -91,7 +91,7 @@ export function valuePromises ({ promise, supports }: Suite): void {
     assert.deepEqual(await store.getForCollection('unknown', 0), [])
     assert.deepEqual(await store.getSince(gone!), [])
     assert.equal(await store.getCurrentSequence(), gone)
-  })
+  }),
 
   promise('append: takes the next sequence, or one above the head that the caller gives, never one that would go back', async ({ store }) => {
     await store.append(change())
@@ -107,7 +107,7 @@ export function valuePromises ({ promise, supports }: Suite): void {
     const [next] = await write(store, [remove('a')])
     assert.ok(next! > first + 10)
     assert.deepEqual((await store.entries([next!]))[0]?.previous, first + 10)
-  })
+  }),
 
   promise('get: finds an entry by the id it carries, its own or the server\'s; an id is given once', async ({ store }) => {
     const [a] = await write(store, [put('a', 1)])
@@ -117,10 +117,9 @@ export function valuePromises ({ promise, supports }: Suite): void {
     assert.deepEqual(await store.get(foreign!.id), foreign)
     await assert.rejects(store.append(change({ id: 'my-own-id' })), TypeError)
     for (const id of ['', 'unknown', `${a}`, `unknown-${a}`, `${own!.id}0`, '__proto__', '-', 'a-NaN']) assert.equal(await store.get(id), null)
-  })
+  }),
 
-  if (!supports.facts) return
-  promise('entry: who, when, from where, revision, hash, previous and exactness are kept', async ({ store }) => {
+  ...where(supports => supports.facts, [promise('entry: who, when, from where, revision, hash, previous and exactness are kept', async ({ store }) => {
     const who = { userId: 'user ☃', clientId: 'client', address: '::1', serverTimestamp: NOW + 5 }
     const [a] = await write(store, [put('a', 1)])
     const [b] = await write(store, [put('a', 2, { operation: 'update', rev: '2-abc', hash: digest('h'), exact: false, timestamp: 7, effectiveTime: 8 })], who)
@@ -136,5 +135,5 @@ export function valuePromises ({ promise, supports }: Suite): void {
     const [plain] = await store.entries([a!])
     const { userId, clientId, address, rev, previous, exact } = plain!
     assert.deepEqual({ userId, clientId, address, rev, previous, exact }, { userId: null, clientId: null, address: null, rev: null, previous: 0, exact: true })
-  })
-}
+  })])
+]
