@@ -1,0 +1,82 @@
+import { importsOf, type Import, type Source } from './sources.ts'
+
+export interface Rule {
+  /** What the rule is about; of several that fit, the first counts. */
+  readonly files: RegExp
+  readonly may: RegExp
+  /** What may be imported for its types alone. */
+  readonly types?: RegExp
+  /** What may be imported only when it is needed, with import(). */
+  readonly late?: RegExp
+}
+
+const ports = 'src/changelog/(changelog|entry)\\.ts|src/pubsub/pubsub\\.ts'
+const platform = 'node:(buffer|crypto|events|fs|fs/promises|module|path|perf_hooks|stream|stream/promises|timers|timers/promises|url|util|worker_threads|zlib)'
+
+function only (...parts: string[]): RegExp {
+  return new RegExp(`^(${parts.join('|')})$`)
+}
+
+/** The one direction: cli → server → http → sync → the ports; schema and errors lie at the bottom. */
+export const rules: readonly Rule[] = [
+  { files: /^schema\//, may: only('schema/.*', '@sinclair/typebox') },
+  { files: /^src\/errors\.ts$/, may: only('nothing') },
+  { files: /^src\/config\.ts$/, may: only('src/errors\\.ts'), types: only(ports) },
+  { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(changelog|entry|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
+  { files: /^src\/changelog\/memory/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/memory.*', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/changelog\//, may: only('src/changelog/(changelog|entry|seven[^/]*)\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/pubsub\//, may: only('src/pubsub/.*', 'src/errors\\.ts', platform) },
+  { files: /^src\/metrics\//, may: only('src/metrics/.*', 'prom-client') },
+  { files: /^src\/sync\//, may: only('src/sync/.*', 'schema/.*', 'src/errors\\.ts', ports, 'node:(buffer|crypto|events|util)'), types: only('src/config\\.ts') },
+  { files: /^src\/http\//, may: only('src/http/.*', 'src/sync/.*', 'schema/.*', 'src/errors\\.ts', 'src/config\\.ts', ports, 'fastify', '@fastify/.*', '@scalar/fastify-api-reference', '@sinclair/typebox', 'ajv', 'yaml', 'node:http', 'node:net', platform) },
+  { files: /^src\/backends\.ts$/, may: only('src/config\\.ts', 'src/errors\\.ts', ports, platform), late: only('src/changelog/.*', 'src/pubsub/.*') },
+  { files: /^src\/server\.ts$/, may: only('src/(config|errors|backends)\\.ts', 'src/http/.*', 'src/sync/.*', 'src/pubsub/memory\\.ts', ports, 'src/metrics/.*', 'schema/.*', 'fastify', 'node:http', 'node:net', platform), late: only('src/changelog/.*') },
+  { files: /^src\/cli\.ts$/, may: only('src/(server|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', platform) },
+  { files: /^src\/index\.ts$/, may: only('src/.*', 'schema/.*') },
+  { files: /^src\/client\//, may: only('src/client/.*', 'openapi-fetch'), types: only('schema/.*') },
+  { files: /^src\/conformance\//, may: only('src/conformance/.*', 'src/errors\\.ts', ports, 'schema/.*', 'node:assert', 'node:assert/strict', platform) }
+]
+
+function allowed (rule: Rule, { to, typeOnly, dynamic }: Import): boolean {
+  return rule.may.test(to) || (typeOnly && rule.types?.test(to) === true) || ((dynamic || typeOnly) && rule.late?.test(to) === true)
+}
+
+/** Imports against the rules, one line each. */
+export function violations (sources: readonly Source[]): string[] {
+  return sources.flatMap((source) => {
+    const rule = rules.find(({ files }) => files.test(source.path))
+    if (rule === undefined) return [`${source.path}: no import rule covers this file`]
+    return importsOf(source)
+      .filter((found) => found.to === 'src/index.ts' || !allowed(rule, found))
+      .map(({ from, to, typeOnly }) => `${from}: may not import ${to}${typeOnly ? ' (not even its types)' : ''}`)
+  })
+}
+
+/** Each cycle of run-time imports once, as "a → b → a". */
+export function cycles (sources: readonly Source[]): string[] {
+  const graph = new Map(sources.map((source) => [source.path, importsOf(source).filter(({ typeOnly }) => !typeOnly).map(({ to }) => to)]))
+  const found = new Set<string>()
+  const done = new Set<string>()
+  const visit = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path)
+    if (at >= 0) found.add([...trail.slice(at), path].join(' → '))
+    if (at >= 0 || done.has(path)) return
+    for (const next of graph.get(path) ?? []) visit(next, [...trail, path])
+    done.add(path)
+  }
+  for (const path of graph.keys()) visit(path, [])
+  return [...found]
+}
+
+/** Files of `wanted` that no file of `starts` reaches by any kind of import. */
+export function unreached (sources: readonly Source[], starts: (path: string) => boolean, wanted: (path: string) => boolean): string[] {
+  const graph = new Map(sources.map((source) => [source.path, importsOf(source).map(({ to }) => to)]))
+  const seen = new Set<string>()
+  const queue = [...graph.keys()].filter(starts)
+  for (const path of queue) {
+    if (seen.has(path)) continue
+    seen.add(path)
+    queue.push(...graph.get(path) ?? [])
+  }
+  return [...graph.keys()].filter((path) => wanted(path) && !seen.has(path))
+}

@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import { PROTOCOL_VERSION } from '../../schema/version.ts'
+import { files, read, root } from './sources.ts'
+
+/**
+ * What the schemas were, newest last. When this test fails, the wire has changed: if an old client or server
+ * could misread the new one, raise PROTOCOL_VERSION with a line of history; in any case add a line here.
+ */
+const history: ReadonlyArray<{ readonly protocol: number, readonly digest: string, readonly change: string }> = [
+  { protocol: 1, digest: '23bae4cce19e83c4f2fb9ad89a17bb4c', change: 'push, pull, stream' }
+]
+
+/** SHA-256 over every schema that the modules export, by name: comments and order do not count, the wire does. */
+function digest (modules: ReadonlyMap<string, Readonly<Record<string, unknown>>>): string {
+  const parts = [...modules].sort(([a], [b]) => a < b ? -1 : 1).flatMap(([file, exports]) => Object.keys(exports).sort()
+    .filter((name) => name !== 'PROTOCOL_VERSION' && typeof exports[name] !== 'function')
+    .map((name) => `${file} ${name} ${JSON.stringify(exports[name])}`))
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 32)
+}
+
+async function wire (): Promise<Map<string, Record<string, unknown>>> {
+  const modules = new Map<string, Record<string, unknown>>()
+  for (const { path } of files(['schema'])) modules.set(path, await import(new URL(path, root).href) as Record<string, unknown>)
+  return modules
+}
+
+t.test('the wire does not change unawares: its digest is pinned beside the protocol version', async (t) => {
+  const newest = history.at(-1)
+  t.equal(digest(await wire()), newest?.digest, 'the schemas are those of the newest line of the history')
+  t.equal(PROTOCOL_VERSION, newest?.protocol)
+})
+
+t.test('every protocol version has its line of history', async (t) => {
+  const text = read('schema/version.ts')
+  for (let version = 1; version <= PROTOCOL_VERSION; version++) t.match(text, new RegExp(`^ \\* ${version}: \\S`, 'm'))
+  t.strictSame([...new Set(history.map(({ protocol }) => protocol))], Array.from({ length: PROTOCOL_VERSION }, (_, index) => index + 1))
+})
+
+t.test('a new member, a new limit and a new message each change the digest', async (t) => {
+  const base = (): Map<string, Record<string, unknown>> => new Map([['schema/a.ts', { A: { type: 'object', properties: { x: { type: 'string', maxLength: 1 } } } }]])
+  const before = digest(base())
+  t.equal(digest(base()), before)
+  t.not(digest(new Map([['schema/a.ts', { A: { type: 'object', properties: { x: { type: 'string', maxLength: 2 } } } }]])), before)
+  t.not(digest(base().set('schema/b.ts', { B: {} })), before)
+})
