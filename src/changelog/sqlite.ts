@@ -1,0 +1,164 @@
+/** ADAPTER: the change log in an SQLite file, the default. Durable, one process per file. */
+import { Medium } from './sqlite/medium.ts'
+import { MEMORY } from './sqlite/connection.ts'
+import { compact } from './sqlite/compact.ts'
+import { clearLog } from './sqlite/epochs.ts'
+import { resolveOptions, type Resolved, type SqliteOptions } from './sqlite/options.ts'
+import { CommitQueue } from './sqlite/queue.ts'
+import { appendedPush, appendedSequence } from './entry.ts'
+import { SyncError } from '../errors.ts'
+import type {
+  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, HeadAnswer, HeadKey,
+  JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
+} from './changelog.ts'
+
+export type { SqliteOptions } from './sqlite/options.ts'
+
+interface Slice {
+  readonly before?: number
+  readonly limit?: number
+}
+
+const PAGE = 100
+
+/**
+ * The change log in one SQLite file; beside it lie its `-wal`, `-shm`, `-lock`, `.mark` and `.ballast`.
+ * @param path of the file, created when absent; `:memory:` keeps everything in memory
+ */
+export class SqliteChangeLog implements ChangeStore {
+  readonly supports: Supports
+  readonly #options: Resolved
+  readonly #medium: Medium
+  readonly #queue: CommitQueue
+  #compacting: Promise<void> = Promise.resolve()
+  #closing: Promise<void> | null = null
+
+  constructor (path: string, options: SqliteOptions = {}) {
+    if (typeof path !== 'string' || path === '') throw new TypeError('SqliteChangeLog needs the path of a file')
+    this.#options = resolveOptions(options)
+    this.supports = { durable: path !== MEMORY, sharedByProcesses: false, facts: true, channels: true }
+    this.#medium = new Medium(path, this.#options)
+    this.#queue = new CommitQueue(jobs => this.#medium.write(({ writer }) => writer.commit(jobs)))
+  }
+
+  async open (): Promise<void> {
+    this.#requireOpen()
+    this.#medium.open()
+  }
+
+  commit (push: Push): Promise<Committed> {
+    if (this.#closing !== null) return Promise.reject(closed())
+    return this.#queue.add({ push })
+  }
+
+  async heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
+    return this.#medium.read(reader => reader.heads(keys))
+  }
+
+  async read (query: ReadQuery): Promise<Page> {
+    return this.#medium.read(reader => reader.page(query))
+  }
+
+  async entries (sequences: readonly number[]): Promise<Array<StoredEntry | null>> {
+    return this.#medium.read(reader => reader.entries(sequences))
+  }
+
+  async history (key: DocumentKey, { before = Infinity, limit = PAGE }: Slice = {}): Promise<StoredEntry[]> {
+    return this.#medium.read(reader => reader.history(key, before, limit))
+  }
+
+  async journal ({ before = Infinity, limit = PAGE }: Slice = {}): Promise<JournalRow[]> {
+    return this.#medium.read(reader => reader.journal(before, limit))
+  }
+
+  async collections (): Promise<string[]> {
+    return this.#medium.read(reader => reader.collections())
+  }
+
+  async horizon (): Promise<number> {
+    return this.#medium.read(reader => reader.horizon())
+  }
+
+  async epochs (): Promise<readonly Epoch[]> {
+    return this.#medium.read(reader => reader.epochs())
+  }
+
+  async secret (): Promise<Uint8Array> {
+    return this.#medium.read(reader => reader.secret())
+  }
+
+  async append (change: ChangeEntry): Promise<void> {
+    for (;;) {
+      this.#requireOpen()
+      const { head, newest, taken } = this.#medium.read(reader => ({
+        head: reader.headOf(change),
+        newest: reader.head(),
+        taken: Boolean(change.id) && reader.byId(change.id) !== null
+      }))
+      if (taken) throw new TypeError(`the log already has an entry with the id ${change.id}`)
+      const sequence = appendedSequence(change.sequence, newest)
+      const push = appendedPush(change, head, this.#options.now())
+      // Others may have committed meanwhile: their entries then stand before this one.
+      const { status } = await this.#queue.add(change.sequence ? { push, id: change.id || null, sequence } : { push, id: change.id || null })
+      if (status === 'committed') return
+    }
+  }
+
+  async getSince (sequence: number, limit = PAGE): Promise<ChangeEntry[]> {
+    return this.#medium.read(reader => reader.since(sequence, limit))
+  }
+
+  async getForCollection (collection: string, since: number): Promise<ChangeEntry[]> {
+    return this.#medium.read(reader => reader.sinceOf(collection, since))
+  }
+
+  async get (id: string): Promise<ChangeEntry | null> {
+    return this.#medium.read(reader => reader.byId(id))
+  }
+
+  async getCurrentSequence (): Promise<number> {
+    return this.#medium.read(reader => reader.head())
+  }
+
+  compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {
+    const run = this.#compacting.then(() => {
+      this.#requireOpen()
+      return compact(this.#medium, policy, () => this.#closing === null)
+    })
+    this.#compacting = run.catch(() => {})
+    return run
+  }
+
+  async clear (): Promise<void> {
+    this.#requireOpen()
+    this.#medium.write(({ writer, database }) => writer.transaction(() => clearLog(database, this.#options.now())), { always: true })
+    this.#medium.refresh()
+  }
+
+  health (): StoreHealth {
+    return this.#medium.health()
+  }
+
+  stats (): Readonly<Record<string, number>> {
+    return this.#medium.stats()
+  }
+
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
+    await this.#queue.drained()
+    await this.#compacting
+    this.#medium.close()
+  }
+
+  #requireOpen (): void {
+    if (this.#closing !== null) throw closed()
+  }
+}
+
+function closed (): SyncError {
+  return new SyncError('storage_unavailable', { detail: 'The change log is closed.' })
+}

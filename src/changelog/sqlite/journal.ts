@@ -1,0 +1,76 @@
+/** Losers and refused changes, bounded by bytes: whoever sends rubbish pushes out older rubbish, not the disk. */
+import type { JournalRow, Push } from '../changelog.ts'
+import type { Database, Statement } from './driver.ts'
+
+/** What a row takes beside its text, roughly. */
+const ROW_BYTES = 200
+const WEIGHT = `octet_length(raw) + ${ROW_BYTES}`
+
+export class JournalWriter {
+  readonly #limit: number
+  readonly #insert: Statement
+  readonly #oldest: Statement
+  readonly #delete: Statement
+  readonly #stale: Statement
+  readonly #load: Statement
+  readonly #save: Statement
+
+  constructor (database: Database, limit: number) {
+    this.#limit = limit
+    this.#insert = database.prepare('INSERT INTO journal (collection, document_id, status, code, raw, message_id, server_timestamp, user_id, client_id, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+    this.#oldest = database.prepare(`SELECT id, ${WEIGHT} FROM journal ORDER BY id LIMIT 100`).raw()
+    this.#delete = database.prepare('DELETE FROM journal WHERE id = ?')
+    this.#stale = database.prepare(`SELECT id, ${WEIGHT} FROM journal WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT ?`).raw()
+    this.#load = database.prepare("SELECT value FROM meta WHERE key = 'journal_bytes'").pluck()
+    this.#save = database.prepare("UPDATE meta SET value = ? WHERE key = 'journal_bytes'")
+  }
+
+  /** Only within a transaction. */
+  write ({ journal, messageId, serverTimestamp, userId, clientId, address }: Push): void {
+    let bytes = this.#load.get() as number
+    for (const { collection, documentId, status, code, raw } of journal) {
+      this.#insert.run(collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address)
+      bytes += Buffer.byteLength(raw) + ROW_BYTES
+    }
+    while (bytes > this.#limit) {
+      const rows = this.#oldest.all() as Array<[number, number]>
+      if (rows.length === 0) break
+      bytes -= this.#drop(rows, bytes - this.#limit)
+    }
+    this.#save.run(BigInt(bytes))
+  }
+
+  /** Drops at most `limit` rows from before a time; says how many. Only within a transaction. */
+  dropBefore (time: number, limit: number): number {
+    const rows = this.#stale.all(time, limit) as Array<[number, number]>
+    if (rows.length > 0) this.#save.run(BigInt(this.#load.get() as number - this.#drop(rows, Infinity)))
+    return rows.length
+  }
+
+  /** Drops rows in order until `enough` bytes are gone; says how many bytes went. */
+  #drop (rows: ReadonlyArray<[id: number, bytes: number]>, enough: number): number {
+    let gone = 0
+    for (const [id, bytes] of rows) {
+      if (gone >= enough) break
+      this.#delete.run(id)
+      gone += bytes
+    }
+    return gone
+  }
+}
+
+const JOURNAL = 'id, collection, document_id, status, code, raw, message_id, server_timestamp, user_id, client_id, address'
+
+export class JournalReader {
+  readonly #select: Statement
+
+  constructor (database: Database) {
+    this.#select = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id < ? ORDER BY id DESC LIMIT ?`).raw()
+  }
+
+  read (before: number, limit: number): JournalRow[] {
+    const rows = this.#select.all(before, limit) as Array<[number, string, string, JournalRow['status'], string, string, string, number, string | null, string | null, string | null]>
+    return rows.map(([id, collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address]) =>
+      ({ id, collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address }))
+  }
+}

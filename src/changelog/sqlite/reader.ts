@@ -1,0 +1,188 @@
+/** Questions to the log, each answered by short statements from one snapshot. */
+import type { DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey, JournalRow, Page, ReadQuery, Row, StoredEntry } from '../changelog.ts'
+import { epochAt } from '../entry.ts'
+import type { Database, Statement } from './driver.ts'
+import { JournalReader } from './journal.ts'
+import { Names } from './names.ts'
+import { decodeEntry, decodeFacts, ENTRY, FACTS, type EntryRow, type FactsRow } from './rows.ts'
+import { Walks } from './walk.ts'
+
+/** Rows per statement of a page: what is read beyond a page's bytes stays small. */
+const STEP = 64
+/** Rows looked at in one page: a page of which little is visible ends here and the next one goes on. */
+const LOOKED_AT = 20_000
+
+export class Reader {
+  readonly #names: Names
+  readonly #walks: Walks
+  readonly #journal: JournalReader
+  readonly #begin: Statement
+  readonly #end: Statement
+  readonly #newest: Statement
+  readonly #horizon: Statement
+  readonly #secret: Statement
+  readonly #collections: Statement
+  readonly #headFacts: Statement
+  readonly #headSequence: Statement
+  readonly #identity: Statement
+  readonly #entry: Statement
+  readonly #entryById: Statement
+  readonly #since: Statement
+  readonly #sinceOf: Statement
+  readonly #epochs: readonly Epoch[]
+  /** The epoch that the last entry read lies in: most lie in the same one. */
+  #epoch: { id: string, first: number, end: number } = { id: '', first: 0, end: 0 }
+
+  /** A reader knows the epochs of when it was made: a new one begins only with an opening or `clear`. */
+  constructor (database: Database) {
+    this.#names = new Names(database)
+    this.#walks = new Walks(database, this.#names)
+    this.#journal = new JournalReader(database)
+    this.#begin = database.prepare('BEGIN')
+    this.#end = database.prepare('COMMIT')
+    this.#newest = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck()
+    this.#horizon = database.prepare("SELECT value FROM meta WHERE key = 'horizon'").pluck()
+    this.#secret = database.prepare("SELECT value FROM meta WHERE key = 'secret'").pluck()
+    this.#collections = database.prepare('SELECT name FROM collections c WHERE EXISTS (SELECT 1 FROM heads h WHERE h.collection = c.id)').pluck()
+    this.#headFacts = database.prepare(`SELECT ${FACTS} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
+    this.#headSequence = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
+    this.#identity = database.prepare('SELECT sequence FROM identities WHERE collection = ? AND document_id = ? AND identity = ?').pluck()
+    this.#entry = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.sequence = ?`).raw()
+    this.#entryById = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.id = ?`).raw()
+    this.#since = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.sequence > ? ORDER BY l.sequence LIMIT ?`).raw()
+    this.#sinceOf = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.collection = ? AND l.sequence > ? ORDER BY l.sequence`).raw()
+    this.#epochs = Object.freeze(database.prepare('SELECT id, first, started FROM epochs ORDER BY number').all() as Epoch[])
+  }
+
+  page (query: ReadQuery): Page {
+    this.#begin.run()
+    try {
+      const { rows, scanned } = this.#rows(query)
+      const head = this.head()
+      return { rows, scanned: scanned === Infinity ? head : scanned, head, horizon: this.horizon(), epochs: this.#epochs }
+    } finally {
+      this.#end.run()
+    }
+  }
+
+  heads (keys: readonly HeadKey[]): HeadAnswer[] {
+    return keys.map(({ collection, documentId, identity }) => {
+      const number = this.#names.number(collection)
+      if (number === undefined) return { head: null, duplicateOf: 0 }
+      const row = this.#headFacts.get(number, documentId) as FactsRow | undefined
+      const first = identity && this.#identity.get(number, documentId, identity) as number | undefined
+      return { head: row === undefined ? null : decodeFacts(row, collection), duplicateOf: first ?? 0 }
+    })
+  }
+
+  headOf (key: DocumentKey): EntryFacts | null {
+    return this.heads([key])[0]!.head
+  }
+
+  entries (sequences: readonly number[]): Array<StoredEntry | null> {
+    return sequences.map(sequence => this.#decode(this.#entry.get(sequence) as EntryRow | undefined))
+  }
+
+  /** Along the chain of `previous`: compaction drops a document's entries from its oldest on. */
+  history ({ collection, documentId }: DocumentKey, before: number, limit: number): StoredEntry[] {
+    const number = this.#names.number(collection)
+    const found: StoredEntry[] = []
+    if (number === undefined) return found
+    let next = (this.#headSequence.get(number, documentId) ?? 0) as number
+    // Whoever pages asks below an entry of this document: no need to walk down to it again.
+    const from = before < next ? this.#entry.get(before) as EntryRow | undefined : undefined
+    if (from?.[1] === number && from[2] === documentId) next = from[7]
+    while (next > 0 && found.length < limit) {
+      const entry = this.#decode(this.#entry.get(next) as EntryRow | undefined)
+      if (entry === null) break
+      if (entry.sequence < before) found.push(entry)
+      next = entry.previous
+    }
+    return found
+  }
+
+  since (sequence: number, limit: number): StoredEntry[] {
+    return (this.#since.all(sequence, limit) as EntryRow[]).map(row => this.#entryOf(row))
+  }
+
+  sinceOf (collection: string, sequence: number): StoredEntry[] {
+    const number = this.#names.number(collection)
+    if (number === undefined) return []
+    return (this.#sinceOf.all(number, sequence) as EntryRow[]).map(row => this.#entryOf(row))
+  }
+
+  byId (id: string): StoredEntry | null {
+    const given = this.#decode(this.#entryById.get(id) as EntryRow | undefined)
+    if (given !== null) return given
+    const sequence = Number(id.slice(id.lastIndexOf('-') + 1))
+    if (!Number.isSafeInteger(sequence)) return null
+    const entry = this.#decode(this.#entry.get(sequence) as EntryRow | undefined)
+    return entry?.id === id ? entry : null
+  }
+
+  journal (before: number, limit: number): JournalRow[] {
+    return this.#journal.read(before, limit)
+  }
+
+  collections (): string[] {
+    return this.#collections.all() as string[]
+  }
+
+  head (): number {
+    return (this.#newest.get() ?? 0) as number
+  }
+
+  horizon (): number {
+    return this.#horizon.get() as number
+  }
+
+  epochs (): readonly Epoch[] {
+    return this.#epochs
+  }
+
+  secret (): Uint8Array {
+    return Uint8Array.from(this.#secret.get() as Buffer)
+  }
+
+  #rows (query: ReadQuery): { rows: Row[], scanned: number } {
+    const { walk, after } = this.#walks.for(query)
+    const rows: Row[] = []
+    let bytes = 0
+    let place = after
+    for (let looked = 0; looked < LOOKED_AT && place !== Infinity; looked += STEP) {
+      // One more than is wanted, to know whether anything is left.
+      const step = walk(place, Math.min(STEP, query.limit - rows.length + 1))
+      for (const { position, member, row } of step.found) {
+        const full = rows.length > 0 && (rows.length >= query.limit || bytes > query.bytes)
+        if (full) return { rows, scanned: rows.at(-1)!.position }
+        rows.push({ position, entry: this.#entryOf(row), member })
+        const document = row[17]
+        if (document !== null) bytes += Buffer.byteLength(document)
+      }
+      place = step.looked
+    }
+    return { rows, scanned: place }
+  }
+
+  #decode (row: EntryRow | undefined): StoredEntry | null {
+    return row === undefined ? null : this.#entryOf(row)
+  }
+
+  #entryOf (row: EntryRow): StoredEntry {
+    return decodeEntry(row, this.#names.name(row[1]), `${this.#epochOf(row[0])}-${row[0]}`)
+  }
+
+  #epochOf (sequence: number): string {
+    const { first, end } = this.#epoch
+    if (sequence < first || sequence >= end) {
+      const { id } = epochAt(this.#epochs, sequence)
+      const starts = this.#epochs.map(epoch => epoch.first)
+      this.#epoch = {
+        id,
+        first: Math.max(0, ...starts.filter(start => start <= sequence)),
+        end: Math.min(Infinity, ...starts.filter(start => start > sequence))
+      }
+    }
+    return this.#epoch.id
+  }
+}

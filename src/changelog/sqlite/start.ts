@@ -1,0 +1,104 @@
+/** Opening the file: for writing, or where that is impossible for reading. */
+import { existsSync } from 'node:fs'
+import { SyncError } from '../../errors.ts'
+import { assertSynchronous, connect, MEMORY } from './connection.ts'
+import { openDatabase, type Database } from './driver.ts'
+import { beginEpoch } from './epochs.ts'
+import { codeOf, failureOf } from './failure.ts'
+import { dropBallast, fileBytes, loadBallast, markOf, writeMark } from './files.ts'
+import { checkLayout, isEmpty, migrate } from './migrations.ts'
+import type { Resolved } from './options.ts'
+import { verify } from './verify.ts'
+
+export interface Connections {
+  /** null when the file can only be read. */
+  readonly writer: Database | null
+  readonly reader: Database
+}
+
+export interface StartOptions {
+  readonly options: Resolved
+  /** The file failed before: verify it before it takes writes. */
+  readonly distrust: boolean
+}
+
+/** Opens or creates the log and begins an epoch. On a full disk the ballast makes room for that. */
+export function startWriting (path: string, start: StartOptions): Connections {
+  if (path === MEMORY) return begin(path, start)
+  refuseLoss(path)
+  try {
+    return begin(path, start)
+  } catch (error) {
+    const full = failureOf(error) === 'full' || codeOf(error) === 'SQLITE_IOERR_SHMSIZE'
+    if (!full || !dropBallast(path)) throw error
+    return begin(path, start)
+  }
+}
+
+function begin (path: string, { options, distrust }: StartOptions): Connections {
+  inspect(path)
+  const writer = connect(path, options)
+  try {
+    if (distrust) verify(writer, path)
+    migrate(writer)
+    writer.transaction(() => beginEpoch(writer, options.now())).immediate()
+    if (path === MEMORY) return { writer, reader: writer }
+    assertSynchronous(writer, options)
+    writeMark(path)
+    loadBallast(path, options.ballastBytes)
+    const reader = connect(path, options)
+    reader.pragma('query_only = ON')
+    return { writer, reader }
+  } catch (error) {
+    writer.close()
+    throw error
+  }
+}
+
+/** @throws SyncError storage_unavailable when a log was here and is gone */
+function refuseLoss (path: string): void {
+  if (fileBytes(path) > 0 || !existsSync(markOf(path))) return
+  throw lost(path)
+}
+
+/** Looks at an existing file before anything in it is changed. */
+function inspect (path: string): void {
+  if (path === MEMORY || fileBytes(path) === 0) return
+  const database = openDatabase(path, { timeout: 0 })
+  try {
+    checkLayout(database, path)
+    if (isEmpty(database) && existsSync(markOf(path))) throw lost(path)
+  } finally {
+    database.close()
+  }
+}
+
+function lost (path: string): SyncError {
+  return new SyncError('storage_unavailable', { detail: `${path} is empty or gone, but ${markOf(path)} says that it held a change log: restore the backup, or delete the mark to begin an empty log` })
+}
+
+/** Opens an existing log for reading only. */
+export function startReading (path: string, options: Resolved): Connections {
+  const reader = openReadonly(path, options)
+  try {
+    checkLayout(reader, path)
+    if (isEmpty(reader)) throw lost(path)
+    return { writer: null, reader }
+  } catch (error) {
+    reader.close()
+    throw error
+  }
+}
+
+function openReadonly (path: string, options: Resolved): Database {
+  const plain = connect(path, { ...options, readonly: true })
+  try {
+    plain.prepare('SELECT count(*) FROM sqlite_master').get()
+    return plain
+  } catch (error) {
+    plain.close()
+    // A folder in which no WAL can be made: without one lying there the file alone is the whole log.
+    if (failureOf(error) === undefined || fileBytes(`${path}-wal`) > 0) throw error
+    return openDatabase(`file:${encodeURI(path)}?immutable=1`, { readonly: true })
+  }
+}

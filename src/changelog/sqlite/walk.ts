@@ -1,0 +1,142 @@
+/**
+ * Walks along positions: the next few rows after a place. Each step is a short statement read to its end,
+ * since an open iterator keeps the WAL from shrinking (RELIABILITY, SQLite).
+ */
+import type { ReadQuery } from '../changelog.ts'
+import type { Database, Statement } from './driver.ts'
+import type { Names } from './names.ts'
+import { ENTRY, type EntryRow } from './rows.ts'
+
+/** Places of one statement; more are merged from several. */
+const TERMS = 100
+/** Channel rows looked at in one step; many of them may be of no use. */
+const PLACES = 64
+
+export interface Found {
+  readonly position: number
+  readonly member: boolean
+  readonly row: EntryRow
+}
+
+/** What a step found, and up to where it looked. */
+export interface Step {
+  readonly found: readonly Found[]
+  /** Infinity when nothing lies beyond. */
+  readonly looked: number
+}
+
+/** Rows after a position; `limit` is how many are of use, in a walk that passes over none. */
+export type Walk = (after: number, limit: number) => Step
+
+/** Several ordered sources as one: `term` selects the rows of one source, its first column their position. */
+class Merge {
+  readonly #database: Database
+  readonly #term: string
+  readonly #wrap: (merged: string) => string
+  readonly #statements = new Map<number, Statement>()
+
+  constructor (database: Database, term: string, wrap: (merged: string) => string = merged => merged) {
+    this.#database = database
+    this.#term = term
+    this.#wrap = wrap
+  }
+
+  rows<R extends [number, ...unknown[]]> (sources: ReadonlyArray<readonly unknown[]>, limit: number): R[] {
+    const rows: R[] = []
+    for (let from = 0; from < sources.length; from += TERMS) {
+      const part = sources.slice(from, from + TERMS)
+      rows.push(...this.#statement(part.length).all([...part.flat(), limit]) as R[])
+    }
+    return rows.sort((a, b) => a[0] - b[0]).slice(0, limit)
+  }
+
+  #statement (terms: number): Statement {
+    let statement = this.#statements.get(terms)
+    if (statement === undefined) {
+      const merged = Array(terms).fill(this.#term).join(' UNION ALL ')
+      statement = this.#database.prepare(this.#wrap(`${merged} ORDER BY 1 LIMIT ?`)).raw()
+      this.#statements.set(terms, statement)
+    }
+    return statement
+  }
+}
+
+/** Starts per collection number; null when every collection is read from `least` on. */
+interface Starts {
+  readonly of: ReadonlyMap<number, number> | null
+  readonly least: number
+}
+
+export class Walks {
+  readonly #names: Names
+  readonly #all: Statement
+  readonly #heads: Merge
+  readonly #places: Merge
+  readonly #rowsOf: Statement
+  readonly #head: Statement
+
+  constructor (database: Database, names: Names) {
+    this.#names = names
+    const heads = `SELECT ${ENTRY} FROM heads h INDEXED BY heads_sequence CROSS JOIN log l ON l.sequence = h.sequence`
+    this.#all = database.prepare(`${heads} WHERE h.sequence > ? ORDER BY h.sequence LIMIT ?`).raw()
+    this.#heads = new Merge(database, 'SELECT sequence FROM heads INDEXED BY heads_collection WHERE collection = ? AND sequence > ?',
+      merged => `SELECT ${ENTRY} FROM (${merged}) h CROSS JOIN log l ON l.sequence = h.sequence`)
+    this.#places = new Merge(database, 'SELECT position, collection, document_id FROM channels INDEXED BY channels_position WHERE channel = ? AND position > ?')
+    this.#rowsOf = database.prepare('SELECT channel, position, member FROM channels WHERE collection = ? AND document_id = ?').raw()
+    this.#head = database.prepare(`SELECT ${ENTRY} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
+  }
+
+  for (query: ReadQuery): { walk: Walk, after: number } {
+    const starts = this.#starts(query)
+    const channels = query.channels && new Set(query.channels)
+    const walk: Walk = channels !== undefined
+      ? after => this.#channelStep(channels, starts, after)
+      : (after, limit) => this.#headStep(starts, after, limit)
+    return { walk, after: starts.least }
+  }
+
+  #starts ({ after, collections }: ReadQuery): Starts {
+    if (typeof after === 'number' && collections === null) return { of: null, least: after }
+    const named = typeof after === 'number' ? collections!.map(name => [name, after] as const) : [...after]
+    const of = new Map<number, number>()
+    for (const [name, start] of named) {
+      const number = this.#names.number(name)
+      if (number !== undefined) of.set(number, start)
+    }
+    return { of, least: Math.min(...of.values()) }
+  }
+
+  #headStep ({ of }: Starts, after: number, limit: number): Step {
+    const rows = of === null
+      ? this.#all.all(after, limit) as EntryRow[]
+      : this.#heads.rows<EntryRow>([...of].map(([collection, start]) => [collection, Math.max(start, after)]), limit)
+    const found = rows.map(row => ({ position: row[0], member: true, row }))
+    return { found, looked: rows.length < limit ? Infinity : rows.at(-1)![0] }
+  }
+
+  #channelStep (channels: ReadonlySet<string>, { of, least }: Starts, after: number): Step {
+    const places = this.#places.rows<[position: number, collection: number, documentId: string]>([...channels].map(channel => [channel, after]), PLACES)
+    const found: Found[] = []
+    for (const [position, collection, documentId] of places) {
+      const start = of === null ? least : of.get(collection)
+      if (start === undefined || position <= start || found.at(-1)?.position === position) continue
+      const seen = this.#seen(channels, collection, documentId)
+      // Only the newest row counts: an older one is a leave that a return, or a later leave, has overtaken.
+      if (seen.position !== position) continue
+      found.push({ position, member: seen.member, row: this.#head.get(collection, documentId) as EntryRow })
+    }
+    return { found, looked: places.length < PLACES ? Infinity : places.at(-1)![0] }
+  }
+
+  /** Where a document stands for a reader of these channels: visible at its newest row, or removed there. */
+  #seen (channels: ReadonlySet<string>, collection: number, documentId: string): { position: number, member: boolean } {
+    let newest = 0
+    let visible = false
+    for (const [channel, position, member] of this.#rowsOf.all(collection, documentId) as Array<[string, number, number]>) {
+      if (!channels.has(channel)) continue
+      newest = Math.max(newest, position)
+      visible ||= member === 1
+    }
+    return { position: newest, member: visible }
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * Commits pushes: a group of them decides first, in order and each seeing those before it, and then writes
+ * all its rows at once. Nothing is written by a push that is refused, so the pushes of a group are apart
+ * from each other without a savepoint each, which would copy every page that it touches.
+ */
+import type { Committed, EntryFacts, NewEntry, Push } from '../changelog.ts'
+import { appendedSequence } from '../entry.ts'
+import { ChannelWriter } from './channels.ts'
+import type { Database, Statement } from './driver.ts'
+import { MultiInsert } from './insert.ts'
+import { JournalWriter } from './journal.ts'
+import { Names } from './names.ts'
+import type { Resolved } from './options.ts'
+import { decodeFacts, encodeEntry, FACTS, factsOf, LOG_COLUMNS, type FactsRow } from './rows.ts'
+
+/** A push that waits; with `append` also the id and sequence that its one entry must take. */
+export interface Job {
+  readonly push: Push
+  readonly id?: string | null
+  readonly sequence?: number
+}
+
+interface PendingHead {
+  readonly facts: EntryFacts
+  readonly collection: number
+}
+
+/** What the pushes of one transaction are about to write; later ones see it before it is written. */
+class Group {
+  next: number
+  readonly heads = new Map<string, PendingHead>()
+  readonly seen = new Map<string, Push & { first: number }>()
+  readonly entries: unknown[] = []
+  readonly identities: unknown[] = []
+  readonly channels: Array<{ entry: NewEntry, collection: number, sequence: number }> = []
+  readonly journal: Push[] = []
+
+  constructor (next: number) {
+    this.next = next
+  }
+}
+
+/** Old push records dropped per push: more than one, so that a backlog shrinks, few, so that no commit is slow. */
+const PRUNED_PER_PUSH = 3
+
+export class Writer {
+  readonly #database: Database
+  readonly #options: Resolved
+  readonly #names: Names
+  readonly #channels: ChannelWriter
+  readonly #journal: JournalWriter
+  readonly #log: MultiInsert
+  readonly #heads: MultiInsert
+  readonly #identities: MultiInsert
+  readonly #pushes: MultiInsert
+  readonly #begin: Statement
+  readonly #commit: Statement
+  readonly #rollback: Statement
+  readonly #newest: Statement
+  readonly #push: Statement
+  readonly #head: Statement
+  readonly #facts: Statement
+  readonly #prune: Statement
+
+  constructor (database: Database, options: Resolved) {
+    this.#database = database
+    this.#options = options
+    this.#names = new Names(database)
+    this.#channels = new ChannelWriter(database)
+    this.#journal = new JournalWriter(database, options.journalBytes)
+    this.#log = new MultiInsert(database, { head: `INSERT INTO log (${LOG_COLUMNS})`, width: 18 })
+    this.#heads = new MultiInsert(database, {
+      head: 'INSERT INTO heads (collection, document_id, sequence, deleted)',
+      width: 4,
+      tail: 'ON CONFLICT DO UPDATE SET sequence = excluded.sequence, deleted = excluded.deleted'
+    })
+    // The first sequence of an identity is the one that a repeat is told.
+    this.#identities = new MultiInsert(database, {
+      head: 'INSERT INTO identities (collection, document_id, identity, sequence, server_timestamp)',
+      width: 5,
+      tail: 'ON CONFLICT DO NOTHING'
+    })
+    this.#pushes = new MultiInsert(database, { head: 'INSERT INTO pushes (key, fingerprint, first, outcome, server_timestamp)', width: 5 })
+    this.#begin = database.prepare('BEGIN IMMEDIATE')
+    this.#commit = database.prepare('COMMIT')
+    this.#rollback = database.prepare('ROLLBACK')
+    this.#newest = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck()
+    this.#push = database.prepare('SELECT fingerprint, first, outcome FROM pushes WHERE key = ?')
+    this.#head = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
+    this.#facts = database.prepare(`SELECT ${FACTS} FROM log l WHERE l.sequence = ?`).raw()
+    this.#prune = database.prepare('DELETE FROM pushes WHERE rowid IN (SELECT rowid FROM pushes WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT ?)')
+  }
+
+  /** All of the group in one transaction; when it throws, nothing is written, or after a failed COMMIT it is unknown. */
+  commit (jobs: readonly Job[]): Committed[] {
+    return this.transaction(() => {
+      const group = new Group(Number(this.#newest.get() ?? 0) + 1)
+      const results = jobs.map(job => this.#decide(group, job))
+      this.#write(group)
+      return results
+    })
+  }
+
+  /** Runs work that takes part in the order of commits. */
+  transaction<T> (work: () => T): T {
+    this.#begin.run()
+    try {
+      const result = work()
+      this.#commit.run()
+      return result
+    } catch (error) {
+      if (this.#database.inTransaction) this.#rollback.run()
+      this.#names.forget()
+      throw error
+    }
+  }
+
+  #decide (group: Group, job: Job): Committed {
+    const { push } = job
+    const name = Buffer.from(push.key).toString('latin1')
+    const seen = group.seen.get(name) ?? this.#push.get(push.key) as { fingerprint: Uint8Array, first: number, outcome: string } | undefined
+    if (seen !== undefined) {
+      if (Buffer.compare(seen.fingerprint, push.fingerprint) !== 0) return { status: 'reused' }
+      return { status: 'seen', first: seen.first, outcome: seen.outcome }
+    }
+    const current = new Map<string, number>()
+    const moved = this.#compare(group, push, current)
+    if (moved !== null) return { status: 'moved', heads: moved }
+    const first = push.entries.length === 0 ? 0 : appendedSequence(job.sequence, group.next - 1)
+    this.#place(group, { ...job, sequence: first }, current)
+    group.seen.set(name, { ...push, first })
+    if (push.journal.length > 0) group.journal.push(push)
+    return { status: 'committed', first }
+  }
+
+  /** Heads that are not the expected ones, null when all are; fills `current` with the sequence of each document's head. */
+  #compare (group: Group, push: Push, current: Map<string, number>): EntryFacts[] | null {
+    const moved: EntryFacts[] = []
+    let any = false
+    for (const entry of push.entries) {
+      const name = headName(entry)
+      if (current.has(name)) continue
+      const pending = group.heads.get(name)
+      const collection = this.#names.number(entry.collection)
+      const stored = pending === undefined && collection !== undefined ? this.#head.get(collection, entry.documentId) : undefined
+      const sequence = pending?.facts.sequence ?? (stored as number | undefined) ?? 0
+      current.set(name, sequence)
+      if (sequence === entry.expected) continue
+      any = true
+      // A head that was purged meanwhile has no facts: whoever asks again learns that there is none.
+      if (sequence !== 0) moved.push(pending?.facts ?? decodeFacts(this.#facts.get(sequence) as FactsRow, entry.collection))
+    }
+    return any ? moved : null
+  }
+
+  #place (group: Group, job: Job & { sequence: number }, current: Map<string, number>): void {
+    const { push, id = null } = job
+    let { sequence } = job
+    for (const entry of push.entries) {
+      const name = headName(entry)
+      const collection = this.#names.ensure(entry.collection)
+      const facts = factsOf(push, entry, { sequence, previous: current.get(name)! })
+      encodeEntry(group.entries, collection, facts, { id, document: entry.document })
+      group.identities.push(collection, entry.documentId, entry.identity, sequence, push.serverTimestamp)
+      group.heads.set(name, { facts, collection })
+      if (this.#channels.concerns(entry)) group.channels.push({ entry, collection, sequence })
+      current.set(name, sequence++)
+    }
+    if (push.entries.length > 0) group.next = sequence
+  }
+
+  #write (group: Group): void {
+    if (group.entries.length > 0) {
+      const heads: unknown[] = []
+      for (const { collection, facts } of group.heads.values()) {
+        heads.push(collection, facts.documentId, facts.sequence, facts.operation === 'delete' ? 1 : 0)
+      }
+      this.#log.run(group.entries)
+      this.#heads.run(heads)
+      this.#identities.run(group.identities)
+      for (const { entry, collection, sequence } of group.channels) this.#channels.write(entry, collection, sequence)
+    }
+    if (group.seen.size === 0) return
+    const pushes: unknown[] = []
+    let now = 0
+    for (const { key, fingerprint, first, outcome, serverTimestamp } of group.seen.values()) {
+      pushes.push(key, fingerprint, first, outcome, serverTimestamp)
+      now = serverTimestamp
+    }
+    this.#pushes.run(pushes)
+    this.#prune.run(now - this.#options.pushRetention, group.seen.size * PRUNED_PER_PUSH)
+    for (const push of group.journal) this.#journal.write(push)
+  }
+}
+
+function headName (entry: NewEntry): string {
+  return `${entry.collection}\0${entry.documentId}`
+}
