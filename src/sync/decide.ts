@@ -52,19 +52,28 @@ export type Decision =
 export function decideAtOnce (change: Incoming, situation: Situation): Decision | undefined {
   const { head } = situation
   if (head === null) return withoutHead(change, situation)
-  if (change.operation === 'delete' && head.operation === 'delete') return { status: 'applied', operation: null }
-  if (situation.headIsOwn || namesHead(change, head)) return apply(change, effectiveTime(change, situation.now, head), head)
-  return followsHead(change, head, situation) ? apply(change, clamp(change.timestamp, situation.now), head) : undefined
+  const named = situation.headIsOwn || namesHead(change, head)
+  if (!named && !followsHead(change, head, situation)) return undefined
+  if (isVain(change, head)) return { status: 'applied', operation: null }
+  return apply(change, named ? effectiveTime(change, situation.now, head) : clamp(change.timestamp, situation.now), head)
 }
 
 /** Last write wins: the later effective time, of equal ones the larger content hash. */
 export function decideConcurrent (change: Incoming, situation: Situation & { head: Version }, evidence: Evidence): Decision {
   const { head, now } = situation
-  if (evidence.ownSinceBase) return apply(change, effectiveTime(change, now, head), head)
+  if (evidence.ownSinceBase) return isVain(change, head) ? { status: 'applied', operation: null } : apply(change, effectiveTime(change, now, head), head)
   const time = effectiveTime(change, now, evidence.base)
   const later = time - head.effectiveTime || Buffer.compare(change.hash, head.hash)
-  if (later <= 0) return { status: 'conflict', sequence: head.sequence, stale: false }
+  if (later <= 0) return isVain(change, head) ? { status: 'applied', operation: null } : { status: 'conflict', sequence: head.sequence, stale: false }
   return { ...apply(change, time, head), beatsHead: true }
+}
+
+/**
+ * Deleting what is not there writes nothing. Only a deletion that is concurrent with the one that stands, and
+ * later, moves the tombstone's time: an edit between the two must lose whichever of them came first.
+ */
+function isVain (change: Incoming, head: Version): boolean {
+  return change.operation === 'delete' && head.operation === 'delete'
 }
 
 /** A version that was deleted and purged must not rise again from a replica that slept too long. */
