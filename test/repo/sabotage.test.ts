@@ -1,0 +1,28 @@
+import t from 'tap'
+import { applied, judge, load } from '../../scripts/sabotage.ts'
+import { promises } from './promises.ts'
+import { read } from './sources.ts'
+
+const sample = { breaks: 'x', file: 'a.ts', find: 'one', replace: 'two', test: 'a.test.ts', title: 'holds' }
+
+t.test('every sabotage still finds the place it breaks, and names a promise and a test that is there', async (t) => {
+  for (const sabotage of await load()) {
+    t.doesNotThrow(() => applied(read(sabotage.file), sabotage), sabotage.breaks)
+    t.ok(read(sabotage.test).length > 0, sabotage.test)
+    const [, number = '', word] = /^promise (\d+) \(([^)]+)\)/.exec(sabotage.breaks) ?? []
+    t.equal(promises[Number(number) - 1], word, sabotage.breaks)
+  }
+})
+
+t.test('a sabotage whose place is gone or twice there is refused', async (t) => {
+  t.equal(applied('a one b', sample), 'a two b')
+  t.throws(() => applied('a b', sample), /0 times/)
+  t.throws(() => applied('one one', sample), /2 times/)
+})
+
+t.test('only the test that was named, failing, counts as red', async (t) => {
+  t.equal(judge('    not ok 3 - holds what it says # time=1ms', sample).red, true)
+  t.equal(judge('    ok 3 - holds what it says', sample).red, false)
+  t.equal(judge('not ok 1 - a.test.ts', sample).red, false, 'a file that does not start proves nothing')
+  t.equal(judge('not ok 1 - another\nok 2 - holds', sample).red, false)
+})
