@@ -2,6 +2,7 @@ import t from 'tap'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
 import { changeLogSuite } from '../../src/conformance/changelog.ts'
 import type { OpenedLog } from '../../src/conformance/changelog.ts'
+import { modelProperty } from './model.ts'
 
 async function open (): Promise<OpenedLog> {
   let store = new MemoryChangeLog()
@@ -17,3 +18,4 @@ async function open (): Promise<OpenedLog> {
 }
 
 await changeLogSuite({ test: (title, run) => t.test(title, run), open })
+await modelProperty(t, open)
