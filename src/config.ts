@@ -14,11 +14,13 @@ export const defaultLimits = {
   decodedBytes: 64 * MiB,
   /** Many large bodies at once: over all requests, then 503. */
   inFlightBytes: 256 * MiB,
+  /** One push that holds all others up. */
   changesPerPush: 10_000,
   /** One document that every reader must load. As stored, in UTF-8. */
   documentBytes: MiB,
   /** Nesting that overflows the stack of whoever reads it. */
   depth: 64,
+  /** A pull that merges without bound. */
   collectionsPerPull: 100,
   /** Entries of a page when the client names no limit. */
   pullDefault: 100,
@@ -26,6 +28,7 @@ export const defaultLimits = {
   pullMax: 1000,
   /** Text of a page, except that one document always fits. */
   pageBytes: 1_000_000,
+  /** Requests that wait for ever: a long poll at most. */
   waitMs: 25 * second,
   /** Stored documents in one push's conflicts; of the rest only the status is told, the next pull brings them. */
   conflictBytes: 16 * MiB,
@@ -41,16 +44,21 @@ export const defaultLimits = {
   streamMs: 600 * second,
   /** Text of one stream frame, except that one document always fits. */
   frameBytes: 64 * KiB,
+  /** Changes of one stream frame. */
   frameEntries: 100,
   /** What may wait in one socket before the stream stops reading the log. */
   socketBytes: 256 * KiB,
   /** Newest entries kept encoded, shared by all streams. */
   ringBytes: 16 * MiB,
-  /** Slow-loris: headers, and the whole request. */
+  /** Slow-loris: how long the headers may take. */
   headersMs: 10 * second,
+  /** Slow-loris: how long the whole request may take. */
   requestMs: 30 * second,
+  /** Idle sockets. Longer than proxies keep theirs, so that none sends into one that is just closed. */
   keepAliveMs: 75 * second,
+  /** Headers that fill the memory. */
   headerBytes: 16 * KiB,
+  /** URLs longer than proxies pass on. */
   urlBytes: 8 * KiB,
   /** From SIGTERM to exit. */
   graceMs: 10 * second,
