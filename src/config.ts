@@ -98,7 +98,9 @@ export interface PocketServerOptions {
   open?: boolean
   /** Names under which a browser may reach a server without authentication, beside loopback ones. */
   hosts?: readonly string[]
+  /** What clients may ask for, see below; `Infinity` lifts a limit. */
   limits?: Partial<Limits>
+  /** How long what is no longer current stays, in ms, see below; `Infinity` keeps it for ever. */
   retention?: Partial<Retention>
   /** Streams of one user. Default 20. The same as `limits.streamsPerUser`. */
   maxConnectionsPerUser?: number
@@ -108,6 +110,7 @@ export interface PocketServerOptions {
   clientTimeout?: number
   /** How often the log is looked at without a hint, in ms. Default 1,000. */
   pollInterval?: number
+  /** pino's, or anything of its shape. Default: silent. */
   logger?: Logger
 }
 
