@@ -5,6 +5,28 @@ import type { Doorbell } from '../sync/doorbell.ts'
 import type { Feed } from '../sync/feed.ts'
 import type { Pulls } from '../sync/pull.ts'
 import type { Pushes } from '../sync/push.ts'
+import type { BytesInFlight } from './body.ts'
+
+/** What the node is doing, for /health and for a shutdown that waits. */
+export class Activity {
+  /** When a push or pull was last answered, ms since 1970. */
+  lastSync: number | null = null
+  #active = 0
+  #onIdle: (() => void) | undefined
+
+  begin (): void {
+    this.#active++
+  }
+
+  end (): void {
+    if (--this.#active === 0) this.#onIdle?.()
+  }
+
+  /** Resolves when all that was begun has ended. */
+  async idle (): Promise<void> {
+    if (this.#active > 0) await new Promise<void>(resolve => { this.#onIdle = resolve })
+  }
+}
 
 /** What the routes call: the rules, ready to use. */
 export interface Services {
@@ -15,6 +37,8 @@ export interface Services {
   readonly pushes: Pushes
   readonly pulls: Pulls
   readonly feed: Feed
+  readonly activity: Activity
+  readonly inFlight: BytesInFlight
   /** Aborted when the server begins to drain. */
   readonly draining: AbortSignal
   /** The program's version, for /sync/info and openapi.yaml. */

@@ -1,0 +1,31 @@
+/** From the name of a backend to its adapter; the only file that knows the concrete ones. */
+import type { ChangeStore } from './changelog/changelog.ts'
+import type { PubSub } from './pubsub/pubsub.ts'
+
+export const DEFAULT_LOG = './pocket.db'
+
+/**
+ * A change log by its name: `sqlite:<path>` or a bare path, `:memory:` or `memory:` for one that ends with the
+ * process. Adapters are loaded when they are asked for.
+ * @throws TypeError when this version has no such backend
+ */
+export async function openBackend (name: string): Promise<ChangeStore> {
+  if (name === ':memory:' || name === 'memory:') {
+    const { MemoryChangeLog } = await import('./changelog/memory.ts')
+    return new MemoryChangeLog()
+  }
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(name)?.[1]?.toLowerCase()
+  if (scheme !== undefined && scheme !== 'sqlite') {
+    throw new TypeError(`there is no change log "${scheme}:" in this version of @pocket/server; there are a path, sqlite:<path> and :memory:`)
+  }
+  const path = scheme === undefined ? name : name.slice('sqlite:'.length)
+  if (path === '') throw new TypeError('the change log needs a path')
+  const { SqliteChangeLog } = await import('./changelog/sqlite.ts')
+  return new SqliteChangeLog(path)
+}
+
+/** Hints within this process. */
+export async function openPubSub (): Promise<PubSub> {
+  const { MemoryPubSub } = await import('./pubsub/memory.ts')
+  return new MemoryPubSub()
+}

@@ -1,0 +1,95 @@
+/** The server's routes, as an app of its own and as a plugin for another one. */
+import Fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { SyncError } from '../errors.ts'
+import { refuse, serve } from './exchange.ts'
+import type { Handler } from './exchange.ts'
+import { makeGuard } from './guard.ts'
+import { healthRoute } from './health.ts'
+import { infoRoute } from './info.ts'
+import { createHttpServer } from './node-server.ts'
+import { pullRoute } from './pull.ts'
+import { pushRoute } from './push.ts'
+import type { Services } from './services.ts'
+import { streamRoutes } from './stream.ts'
+
+/** An app with every route. Its server keeps the limits of `services.config`; listen with it, or route with `app.routing`. */
+export function buildApp (services: Services): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    return503OnClosing: false,
+    serverFactory: (handler) => createHttpServer(services, handler),
+    frameworkErrors: (error, request, reply) => {
+      reply.hijack()
+      refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)
+    }
+  }) as unknown as FastifyInstance
+  const paths = prepare(app, services)
+  syncRoutes(app, services)
+  healthRoute(app, services)
+  app.setNotFoundHandler(serve(services, otherwise(paths)))
+  return app
+}
+
+/** Routes under /sync alone, for an app that has its own beside them. Leaves that app's parsers and handlers as they are. */
+export function syncPlugin (app: FastifyInstance, services: Services): void {
+  const paths = prepare(app, services)
+  // What the host's hooks have set (CORS, say) goes out with our answers.
+  app.addHook('preHandler', (_request, reply, done) => {
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
+    done()
+  })
+  syncRoutes(app, services)
+  app.all('/sync/*', serve(services, otherwise(paths)))
+}
+
+function syncRoutes (app: FastifyInstance, services: Services): void {
+  pushRoute(app, services)
+  pullRoute(app, services)
+  infoRoute(app, services)
+  streamRoutes(app, services)
+}
+
+type Paths = ReadonlyMap<string, ReadonlySet<string>>
+
+/** Everything that is the same for all routes. @returns path → methods, filled as routes are added */
+function prepare (app: FastifyInstance, services: Services): Paths {
+  const paths = new Map<string, Set<string>>()
+  const guard = makeGuard(services.config)
+  app.addHook('onRoute', (route) => {
+    const methods = paths.get(route.url) ?? new Set()
+    for (const method of [route.method].flat()) methods.add(method)
+    paths.set(route.url, methods)
+  })
+  app.addHook('onRequest', (request, reply, done) => {
+    try {
+      guard(request.raw)
+    } catch (error) {
+      reply.hijack()
+      refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)
+      return
+    }
+    done()
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => { done(null) })
+  app.setErrorHandler((error, request, reply) => {
+    reply.hijack()
+    refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)
+  })
+  return paths
+}
+
+/** What no route takes: OPTIONS of a known path, another method on it, or a path that is not there. */
+function otherwise (paths: Paths): Handler {
+  return ({ request, response }) => {
+    const url = request.url!
+    const end = url.indexOf('?')
+    const methods = paths.get(end === -1 ? url : url.slice(0, end))
+    if (methods === undefined) throw new SyncError('not_found')
+    const allow = [...methods, 'OPTIONS'].join(', ')
+    if (request.method !== 'OPTIONS') throw new SyncError('method_not_allowed', { detail: `${request.method ?? ''} is not taken here`, headers: { allow } })
+    response.writeHead(204, ['allow', allow, 'cache-control', 'no-store', 'x-content-type-options', 'nosniff'])
+    response.end()
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * One request and its answer. Fastify routes; the answer is written straight to Node's response, which costs
+ * a push about a third of what Fastify's own reply does.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RouteHandlerMethod } from 'fastify'
+import type { SyncError } from '../errors.ts'
+import { discardRest } from './body.ts'
+import { problemOf, syncErrorOf } from './problem.ts'
+import type { Services } from './services.ts'
+
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Of the message, once it could be read: problems echo it. */
+  id: string | undefined
+}
+
+export type Handler = (exchange: Exchange) => Promise<void> | void
+
+/** Hands a routed request to a handler that writes its own answer; what the handler throws becomes a problem. */
+export function serve (services: Services, handler: Handler): RouteHandlerMethod {
+  return (request, reply) => {
+    reply.hijack()
+    const exchange = { request: request.raw, response: reply.raw, id: undefined }
+    try {
+      handler(exchange)?.catch((error: unknown) => refuse(services, exchange, error))
+    } catch (error) {
+      refuse(services, exchange, error)
+    }
+  }
+}
+
+/** Answers with a problem, and tells the log of what the operator should know. */
+export function refuse (services: Services, exchange: Exchange, error: unknown): void {
+  const refusal = syncErrorOf(error)
+  if (refusal.code === 'internal_error') services.config.logger.error({ err: refusal.cause ?? refusal, code: refusal.code }, 'a request failed')
+  else if (refusal.status >= 500) services.config.logger.warn({ code: refusal.code, detail: refusal.message }, 'a request was refused')
+  writeProblem(exchange, refusal, services.draining.aborted)
+}
+
+/** @param closing whether the connection ends with this answer in any case */
+export function writeProblem ({ request, response, id }: Exchange, error: SyncError, closing = false): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const { status, headers, body } = problemOf(error, id)
+  const unread = !request.complete && hasBody(request)
+  if (closing || unread) headers.set('connection', 'close')
+  response.writeHead(status, [...headers].flat())
+  // Who waits for "100 Continue" has sent no body.
+  if (unread && request.headers.expect === undefined) linger(request, response, body)
+  else response.end(body)
+}
+
+/** Ending at once would reset the connection under the rest of the body, and proxies would drop the answer with it. */
+function linger (request: IncomingMessage, response: ServerResponse, body: string): void {
+  if (request.method === 'HEAD') response.flushHeaders()
+  else response.write(body)
+  const end = (): void => { response.end() }
+  discardRest(request).then(end, end)
+}
+
+function hasBody ({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+}

@@ -1,0 +1,37 @@
+/** GET /health: whether this node can take writes. */
+import type { FastifyInstance } from 'fastify'
+import { sendJson } from './answer.ts'
+import { serve } from './exchange.ts'
+import type { Services } from './services.ts'
+
+export interface Health {
+  readonly status: 'ok' | 'degraded'
+  /** Open streams. */
+  readonly clients: number
+  /** Received, not yet committed. */
+  readonly pendingChanges: number
+  /** When a push or pull was last answered, ms since 1970; null before the first. */
+  readonly lastSync: number | null
+  /** What is wrong and what the operator does. */
+  readonly detail?: string
+}
+
+export function healthOf ({ store, feed, pushes, activity, draining }: Services): Health {
+  const { writable, detail } = store.health()
+  const wrong = draining.aborted ? 'The server is shutting down.' : detail
+  return {
+    status: writable && !draining.aborted ? 'ok' : 'degraded',
+    clients: feed.size,
+    pendingChanges: pushes.pending,
+    lastSync: activity.lastSync,
+    ...wrong !== null && { detail: wrong }
+  }
+}
+
+/** 503 when writes cannot be made durable or the server drains, so that a load balancer sends clients elsewhere. */
+export function healthRoute (app: FastifyInstance, services: Services): void {
+  app.get('/health', serve(services, ({ response }) => {
+    const health = healthOf(services)
+    sendJson(services, response, { status: health.status === 'ok' ? 200 : 503, body: JSON.stringify(health), cacheControl: 'no-store' })
+  }))
+}

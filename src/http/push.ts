@@ -1,0 +1,38 @@
+/** POST /sync/push: changes in, a result for each. */
+import type { FastifyInstance } from 'fastify'
+import { SyncError } from '../errors.ts'
+import { sendJson } from './answer.ts'
+import { callerOf } from './caller.ts'
+import { serve } from './exchange.ts'
+import type { Exchange } from './exchange.ts'
+import { idOf, receive } from './receive.ts'
+import type { Services } from './services.ts'
+import { asPush } from './validate.ts'
+
+export function pushRoute (app: FastifyInstance, services: Services): void {
+  app.post('/sync/push', serve(services, async (exchange) => {
+    if (services.draining.aborted) throw new SyncError('draining')
+    const { activity } = services
+    activity.begin()
+    try {
+      await push(services, exchange)
+    } finally {
+      activity.end()
+    }
+  }))
+}
+
+async function push (services: Services, exchange: Exchange): Promise<void> {
+  const { request, response } = exchange
+  const { value, condemned, release } = await receive(services, request, response)
+  try {
+    exchange.id = idOf(value)
+    const { id, timestamp, collection, changes, checkpoint, epoch, atomic, clientId } = asPush(value)
+    const message = { id, timestamp, collection, changes, checkpoint, epoch, atomic, condemned }
+    const { body, replayed } = await services.pushes.push(message, callerOf(request, clientId))
+    services.activity.lastSync = services.clock.now()
+    sendJson(services, response, { body, cacheControl: 'no-store', ...replayed && { headers: ['idempotency-replayed', 'true'] } })
+  } finally {
+    release()
+  }
+}

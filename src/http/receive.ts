@@ -1,0 +1,63 @@
+/** From a request to a message: media type, length, coding, JSON gate. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { SyncError } from '../errors.ts'
+import { checkLength, readBody } from './body.ts'
+import type { ReadBody } from './body.ts'
+import { parseMessage } from './json-gate.ts'
+import type { Message } from './json-gate.ts'
+import type { Services } from './services.ts'
+
+export interface Received extends Message {
+  /** Gives back the bytes in flight: call it when the message has been answered. */
+  readonly release: () => void
+}
+
+const json = /^application\/json[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?;?$/i
+
+/** Requests whose sender waits for "100 Continue" before it sends the body. */
+const waiting = new WeakSet<IncomingMessage>()
+
+/** For Node's `checkContinue`: the sender is told to go on only where the body is wanted. */
+export function awaitContinue (request: IncomingMessage): void {
+  waiting.add(request)
+}
+
+/** @throws SyncError unsupported_media_type, too_large, overloaded, bad_request, invalid_json */
+export async function receive (services: Services, request: IncomingMessage, response: ServerResponse): Promise<Received> {
+  const { limits } = services.config
+  const { body, release } = parsedBody(request) ?? await bodyOf(services, request, response)
+  try {
+    const parsed = parseMessage(body, { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush })
+    const { value, condemned } = parsed instanceof Promise ? await parsed : parsed
+    return { value, condemned, release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+async function bodyOf ({ config: { limits }, inFlight }: Services, request: IncomingMessage, response: ServerResponse): Promise<ReadBody> {
+  const { headers } = request
+  const type = headers['content-type']
+  if (type !== 'application/json' && (type === undefined || !json.test(type))) throw new SyncError('unsupported_media_type', { detail: 'The Content-Type is not application/json in UTF-8.' })
+  checkLength(headers['content-length'], limits)
+  if (headers.expect !== undefined && waiting.delete(request)) response.writeContinue()
+  return await readBody(request, headers['content-encoding'], limits, inFlight)
+}
+
+/**
+ * A body that a middleware of the application, `express.json()` for one, has read before us. It goes through the
+ * gate again as text, but what that middleware altered (numbers beyond 2^53, duplicate names) stays altered.
+ */
+function parsedBody (request: IncomingMessage): ReadBody | null {
+  const { body } = request as { body?: unknown }
+  if (body === undefined || !request.readableEnded) return null
+  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  return { body: bytes, release () {} }
+}
+
+/** The id of a message that may have no other right member, for the problem that says so. */
+export function idOf (value: unknown): string | undefined {
+  const id = (value as { id?: unknown } | null)?.id
+  return typeof id === 'string' && id.length <= 128 ? id : undefined
+}

@@ -1,0 +1,8 @@
+/** What `@pocket/server` exports; nothing inside imports it. */
+export { PocketServer, type Listening, type Middleware, type ServerHealth } from './server.ts'
+export { MemoryChangeLog } from './changelog/memory.ts'
+export { SqliteChangeLog } from './changelog/sqlite.ts'
+export { SyncError, catalogue, type ErrorCode } from './errors.ts'
+export type { PocketServerOptions as ServerConfig, PocketServerOptions, Limits, Logger, Retention } from './config.ts'
+export type { ChangeEntry, ChangeLog, ChangeStore } from './changelog/changelog.ts'
+export type { PubSub } from './pubsub/pubsub.ts'

@@ -1,0 +1,263 @@
+/** PocketServer: puts the parts together. */
+import { once } from 'node:events'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { DEFAULT_LOG, openBackend, openPubSub } from './backends.ts'
+import type { ChangeStore } from './changelog/changelog.ts'
+import { resolveConfig } from './config.ts'
+import type { Config, PocketServerOptions } from './config.ts'
+import { SyncError } from './errors.ts'
+import { buildApp, syncPlugin } from './http/app.ts'
+import { attach, isSync } from './http/attach.ts'
+import { BytesInFlight } from './http/body.ts'
+import { writeProblem } from './http/exchange.ts'
+import { healthOf } from './http/health.ts'
+import { createHttpServer } from './http/node-server.ts'
+import { Activity } from './http/services.ts'
+import type { Services } from './http/services.ts'
+import { checkChange } from './http/validate.ts'
+import type { PubSub } from './pubsub/pubsub.ts'
+import type { Clock } from './sync/clock.ts'
+import { Doorbell } from './sync/doorbell.ts'
+import { LiveFeed } from './sync/feed.ts'
+import { Pulls } from './sync/pull.ts'
+import { Pushes } from './sync/push.ts'
+
+const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
+export { version }
+
+export interface Listening {
+  readonly address: string
+  readonly port: number
+  /** Where a client on this machine reaches it. */
+  readonly url: string
+}
+
+export interface ServerHealth {
+  /** Writes can be made durable, and the server is not shutting down. */
+  readonly healthy: boolean
+  /** Open streams. */
+  readonly clientCount: number
+  /** Changes received, not yet committed. */
+  readonly pendingChanges: number
+  /** When a push or pull was last answered, ms since 1970; null before the first. */
+  readonly lastSyncTime: number | null
+  /** What is wrong and what the operator does; null when nothing is. */
+  readonly detail: string | null
+}
+
+/** Express middleware, and whatever else calls `(request, response, next)`. */
+export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
+
+interface Running {
+  readonly services: Services
+  readonly feed: LiveFeed
+  readonly app: FastifyInstance
+}
+
+/**
+ * A sync server. Nothing is opened before it is used: by `listen`, `attach`, `handler`, `plugin` or `healthCheck`.
+ *
+ * Without authentication it answers its own machine only (403 `not_loopback`), also where the application listens
+ * by itself, unless the option `open` says otherwise.
+ */
+export class PocketServer {
+  readonly #config: Config
+  readonly #options: PocketServerOptions
+  readonly #draining = new AbortController()
+  readonly #servers = new Set<Server>()
+  readonly #detach = new Set<() => void>()
+  #starting: Promise<Running> | undefined
+  #running: Running | undefined
+  #closing: Promise<void> | undefined
+
+  /** @throws TypeError naming the option that is wrong */
+  constructor (options: PocketServerOptions = {}) {
+    this.#config = resolveConfig(options)
+    this.#options = options
+    if (options.changeLog !== undefined && !('commit' in options.changeLog)) {
+      throw new TypeError('changeLog: a log of your own with the seven methods alone is not supported yet')
+    }
+  }
+
+  /**
+   * Opens the change log, then listens.
+   * @param port 0 picks a free one
+   * @throws what Node says of an address that cannot be used (`EADDRINUSE`, …), or why the log cannot be opened
+   */
+  async listen (port = 3000, host = '127.0.0.1'): Promise<Listening> {
+    await this.#start()
+    const server = createHttpServer({ config: this.#config }, this.#dispatch)
+    server.listen(port, host)
+    await once(server, 'listening')
+    this.#servers.add(server)
+    const { address, port: actual, family } = server.address() as AddressInfo
+    const name = address === '::' || address === '0.0.0.0' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
+    return { address, port: actual, url: `http://${name}:${actual}` }
+  }
+
+  /**
+   * Answers on a server that the application made. As long as that has no request listener of its own, all routes
+   * are served; once it has one, before or after this call, `/sync/*` alone: everything else, its own /health
+   * too, is its listener's. `/sync/*` is answered before any middleware: to stand behind one, use `handler`.
+   *
+   * Timers of the server that were left at Node's defaults are set to this server's; `close` gives it back, open.
+   */
+  attach (server: Server): this {
+    this.#detach.add(attach(server, this.#dispatch, this.#config.limits))
+    this.#startEarly()
+    return this
+  }
+
+  /**
+   * Express middleware: serves `/sync/*` and passes on everything else. May stand behind the application's own
+   * middleware and be mounted at a path, `/sync` itself too. A body that `express.json()` has read before is
+   * taken as that left it, which alters integers beyond 2^53 and duplicate names: put this in front where it can be.
+   */
+  get handler (): Middleware {
+    this.#startEarly()
+    return (request, response, next) => {
+      const { baseUrl } = request as { baseUrl?: string }
+      if (isSync(request.url!)) this.#dispatch(request, response)
+      else if (baseUrl?.endsWith('/sync') === true) {
+        request.url = `/sync${request.url!}`
+        this.#dispatch(request, response)
+      } else next()
+    }
+  }
+
+  /** Fastify plugin with the routes under `/sync`: `app.register(pocket.plugin)`. The app's own parsers and error handler stay as they are. */
+  get plugin (): FastifyPluginAsync {
+    return async (app) => {
+      const { services } = await this.#start()
+      syncPlugin(app, services)
+    }
+  }
+
+  /** Always throws: this server has no WebSocket. */
+  attachWebSocket (_server: unknown): never {
+    throw new Error('This server speaks HTTP and Server-Sent Events, not WebSocket: use attach(httpServer), and let clients read GET /sync/stream.')
+  }
+
+  async healthCheck (): Promise<ServerHealth> {
+    try {
+      const { status, clients, pendingChanges, lastSync, detail } = healthOf((await this.#start()).services)
+      return { healthy: status === 'ok', clientCount: clients, pendingChanges, lastSyncTime: lastSync, detail: detail ?? null }
+    } catch (error) {
+      return { healthy: false, clientCount: 0, pendingChanges: 0, lastSyncTime: null, detail: (error as Error).message }
+    }
+  }
+
+  /**
+   * Shuts down: stops accepting, lets pushes in flight finish, ends long polls and streams, closes the change log
+   * if the server opened it (one that was passed in stays open), within `limits.graceMs`. Idempotent.
+   */
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
+    this.#draining.abort()
+    const closed = [...this.#servers].map(server => once(server.close(), 'close'))
+    const running = await this.#starting?.catch(() => undefined)
+    if (running !== undefined) await this.#drain(running, Promise.all(closed))
+    for (const server of this.#servers) server.closeAllConnections()
+    await Promise.all(closed)
+    for (const detach of this.#detach) detach()
+    if (running === undefined) return
+    const { app, services } = running
+    await app.close()
+    await services.bell.close()
+    if (this.#options.pubsub === undefined) await this.#pubsub?.close()
+    if (this.#options.changeLog === undefined) await services.store.close()
+  }
+
+  #pubsub: PubSub | undefined
+
+  /** Until everything that was taken is answered and every connection is over, or the time is up. */
+  async #drain ({ services: { activity }, feed }: Running, closed: Promise<unknown>): Promise<void> {
+    const { drainMs, graceMs } = this.#config.limits
+    const drained = Promise.all([activity.idle(), feed.close({ drainMs: Math.min(drainMs, graceMs / 2) }), closed])
+    await new Promise<unknown>((resolve, reject) => {
+      const cancel = clock.after(graceMs, () => resolve(undefined))
+      drained.finally(cancel).then(resolve, reject)
+    })
+  }
+
+  readonly #dispatch: RequestListener = (request, response) => {
+    if (this.#running !== undefined) this.#running.app.routing(request, response)
+    else this.#dispatchLater(request, response)
+  }
+
+  #dispatchLater (request: IncomingMessage, response: ServerResponse): void {
+    this.#start().then(
+      ({ app }) => { app.routing(request, response) },
+      (error: unknown) => {
+        const refusal = error instanceof SyncError ? error : new SyncError('storage_unavailable')
+        writeProblem({ request, response, id: undefined }, refusal, true)
+      })
+  }
+
+  /** Opens the log before the first request asks for it; a failure is logged, answered with 503, and tried again. */
+  #startEarly (): void {
+    this.#start().catch(() => {})
+  }
+
+  #start (): Promise<Running> {
+    if (this.#closing !== undefined && this.#starting === undefined) return Promise.reject(new SyncError('draining'))
+    this.#starting ??= this.#open().then(
+      running => {
+        this.#running = running
+        return running
+      },
+      (error: unknown) => {
+        this.#starting = undefined
+        this.#config.logger.error({ err: error }, 'the server cannot start')
+        throw error
+      }
+    )
+    return this.#starting
+  }
+
+  async #open (): Promise<Running> {
+    const { changeLog, pubsub } = this.#options
+    const store = (changeLog as ChangeStore | undefined) ?? await openBackend(DEFAULT_LOG)
+    await store.open()
+    this.#pubsub = pubsub ?? await openPubSub()
+    const bell = new Doorbell(this.#pubsub, clock, this.#config.pollInterval)
+    await bell.open()
+    const services = { ...compose(this.#config, store, bell), draining: this.#draining.signal }
+    await services.feed.open()
+    const app = buildApp(services)
+    await app.ready()
+    return { services, feed: services.feed, app }
+  }
+}
+
+const clock: Clock = {
+  now: Date.now,
+  after (ms, callback) {
+    const timer = setTimeout(callback, ms)
+    return () => { clearTimeout(timer) }
+  }
+}
+
+function compose (config: Config, store: ChangeStore, bell: Doorbell) {
+  const { limits, logger, heartbeatInterval, clientTimeout } = config
+  const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
+  return {
+    config,
+    clock,
+    store,
+    bell,
+    version,
+    pushes: new Pushes({ store, bell, clock, limits, checkChange }),
+    pulls: new Pulls({ store, bell, clock, limits }),
+    feed: new LiveFeed({ store, bell, clock, limits, heartbeatInterval, clientTimeout, random: Math.random, onError }),
+    activity: new Activity(),
+    inFlight: new BytesInFlight(limits.inFlightBytes)
+  }
+}
