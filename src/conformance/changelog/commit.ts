@@ -1,7 +1,7 @@
 /** Promises of `commit` and `heads`. */
 import assert from 'node:assert/strict'
-import { ascends, follow, hex, newPush, promise, put, read, remove, sequences, write } from './harness.ts'
-import type { ChangeStore } from '../../changelog/changelog.ts'
+import { ascends, follow, hex, meanwhile, newPush, promise, put, read, remove, sequences, write } from './harness.ts'
+import type { ChangeEntry, ChangeStore, Page } from '../../changelog/changelog.ts'
 import type { Promised } from './harness.ts'
 
 export const commitPromises: readonly Promised[] = [
@@ -90,29 +90,44 @@ export const commitPromises: readonly Promised[] = [
   }),
 
   promise('promise 2 (Ordered): with twenty writers at work a reader that only moves forward gets every entry once and ends with every newest', async ({ store }) => {
-    let writing = true
-    const writers = Promise.all(Array.from({ length: 20 }, (_, i) => keepWriting(store, i))).finally(() => { writing = false })
     const newest = new Map<string, number>()
+    const pages: Glance[] = []
     const seen: number[] = []
     let after = 0
     let since = 0
-    for (let last = false; !last;) {
-      last = !writing
-      const page = await read(store, { after, limit: 7 })
+    const writers = Promise.all(Array.from({ length: 20 }, (_, i) => keepWriting(store, i)))
+    const written = await meanwhile(writers, async () => {
+      const page = await read(store, { after, limit: 3 + 10 * (pages.length % 5) })
       ascends(page.rows, after)
+      pages.push({ after, page })
       for (const { entry } of page.rows) newest.set(entry.documentId, entry.sequence)
       after = page.scanned
       const entries = await store.getSince(since, 50)
       seen.push(...sequences(entries))
       since = entries.at(-1)?.sequence ?? since
-      last &&= after === page.head && entries.length === 0
-      await new Promise(resolve => setImmediate(resolve))
-    }
-    const written = (await writers).flat()
-    assert.deepEqual(seen, [...written].sort((a, b) => a - b), 'every entry once, in order')
+      return after === page.head && entries.length === 0
+    })
+    assert.deepEqual(seen, written.flat().sort((a, b) => a - b), 'every entry once, in order')
+    const entries = await store.getSince(0, 10_000)
+    for (const glance of pages) withholdsNothing(glance, entries)
     assert.deepEqual([...newest].sort(), (await follow(store)).map(({ entry }) => [entry.documentId, entry.sequence]).sort())
   })
 ]
+
+interface Glance {
+  readonly after: number
+  readonly page: Page
+}
+
+/** A page may leave out only what a later entry, of the same snapshot, replaces. */
+function withholdsNothing ({ after, page }: Glance, entries: readonly ChangeEntry[]): void {
+  const given = new Set(page.rows.map(row => row.position))
+  const newest = new Map(entries.filter(({ sequence }) => sequence <= page.head).map(({ documentId, sequence }) => [documentId, sequence]))
+  for (const { documentId, sequence } of entries) {
+    if (sequence <= after || sequence > page.scanned || given.has(sequence)) continue
+    assert.ok(newest.get(documentId)! > sequence, `${sequence} was withheld by a page from ${after} to ${page.scanned}`)
+  }
+}
 
 /** Twelve pushes of two entries to documents that others write too; those whose heads moved are decided again. */
 async function keepWriting (store: ChangeStore, writer: number): Promise<number[]> {

@@ -81,20 +81,16 @@ export const compactionPromises: readonly Promised[] = [
 
     promise('promise 8 (Convergent): compaction changes nothing that a reader at a valid checkpoint ends up with', async ({ store }) => {
       const random = seeded(5)
-      const readers = Array.from({ length: 8 }, () => ({ after: 0, replica: new Map() as Replica }))
-      for (let time = 0; time < 160; time++) {
-        const id = `document-${random(10)}`
+      const readers = Array.from({ length: 8 }, (): Reader => ({ after: 0, replica: new Map() }))
+      for (let time = 0; time < 240; time++) {
+        const id = `document-${random(25)}`
         await write(store, [random(3) === 0 ? remove(id) : put(id, time)], at(time))
+        if (random(8) === 0) await store.compact(policy(random, time))
         const reader = readers[random(readers.length)]!
-        if (random(2) === 0) await catchUp(store, reader, 1 + random(5))
-        if (random(20) === 0) await store.compact(policy(random, time))
+        if (random(4) === 0) await catchUp(store, reader, 1 + random(5))
+        if (random(12) === 0) await agrees(store, reader)
       }
-      const truth: Replica = new Map()
-      apply(truth, await follow(store))
-      for (const reader of readers) {
-        while (await catchUp(store, reader, 3));
-        assert.deepEqual(contents(reader.replica), contents(truth))
-      }
+      for (const reader of readers) await agrees(store, reader)
     }),
 
     promise('compact: commits go on meanwhile and none is lost', async ({ store }) => {
@@ -129,7 +125,14 @@ async function catchUp (store: ChangeStore, reader: Reader, limit: number): Prom
   return page.scanned < page.head
 }
 
+async function agrees (store: ChangeStore, reader: Reader): Promise<void> {
+  const truth: Replica = new Map()
+  apply(truth, await follow(store))
+  while (await catchUp(store, reader, 3));
+  assert.deepEqual(contents(reader.replica), contents(truth))
+}
+
 function policy (random: (bound: number) => number, time: number): CompactPolicy {
-  const before = () => NOW + Math.max(0, time - random(30))
+  const before = () => NOW + Math.max(0, time - random(12))
   return { ...random(3) > 0 && { historyBefore: before() }, ...random(3) > 0 && { tombstonesBefore: before() }, pushesBefore: before() }
 }

@@ -113,6 +113,23 @@ export async function follow (store: ChangeStore, query: Partial<ReadQuery> & { 
   }
 }
 
+/**
+ * Looks again and again while work goes on, and after its end until a look finds nothing more.
+ * @param look whether it has seen everything there was
+ */
+export async function meanwhile<T> (work: Promise<T>, look: () => Promise<boolean>): Promise<T> {
+  let ended = false
+  const watch = async (): Promise<void> => {
+    for (let done = false; !done;) {
+      const last = ended
+      done = await look() && last
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  const [result] = await Promise.all([work.finally(() => { ended = true }), watch()])
+  return result
+}
+
 /** Positions rise, each above the one before and the first above `after`. */
 export function ascends (rows: readonly Row[], after: number): void {
   let last = after

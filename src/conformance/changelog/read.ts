@@ -1,6 +1,6 @@
 /** Promises of `read`, without channels. */
 import assert from 'node:assert/strict'
-import { apply, brief, contents, follow, promise, put, read, remove, seeded, write } from './harness.ts'
+import { apply, brief, contents, follow, meanwhile, promise, put, read, remove, seeded, write } from './harness.ts'
 import type { ChangeStore } from '../../changelog/changelog.ts'
 import type { Change, Promised, Replica } from './harness.ts'
 
@@ -109,20 +109,17 @@ export const readPromises: readonly Promised[] = [
 
   promise('read: rows, scanned, head, horizon and epochs are of one snapshot', async ({ store }) => {
     await write(store, [put('left', 0), put('right', 0)])
-    let writing = true
-    const writer = (async () => {
+    const writing = async (): Promise<void> => {
       for (let i = 1; i <= 60; i++) await write(store, [put('left', i), put('right', i)])
-    })().finally(() => { writing = false })
-    for (let last = false; !last;) {
-      last = !writing
+    }
+    await meanwhile(writing(), async () => {
       const page = await read(store)
       const values = page.rows.map(row => JSON.parse(row.entry.document!).value)
       assert.equal(values[0], values[1], 'a push is seen whole or not at all')
       assert.equal(page.rows.at(-1)!.position, page.head)
       assert.equal(page.scanned, page.head)
-      await new Promise(resolve => setImmediate(resolve))
-    }
-    await writer
+      return true
+    })
     const page = await read(store)
     assert.deepEqual([page.head, page.horizon, page.epochs], [await store.getCurrentSequence(), await store.horizon(), await store.epochs()])
   })
