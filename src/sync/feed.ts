@@ -1,5 +1,277 @@
-/** Live: one tail per node, shared by all streams (DESIGN 8). */
+/**
+ * Live: one tail per node, shared by all streams; a stream is a cursor, not a queue (DESIGN 8). This file opens,
+ * watches and ends streams; what they are sent is `delivery.ts`.
+ */
+import type { ChangeStore } from '../changelog/changelog.ts'
+import type { Limits } from '../config.ts'
+import type { Clock } from './clock.ts'
+import { Delivery } from './delivery.ts'
+import type { Doorbell } from './doorbell.ts'
+import { byeFrame, helloFrame, NUDGE, Place, type ByeReason } from './frames.ts'
+import { Nudges } from './nudges.ts'
+import { Scopes } from './scopes.ts'
+import { Stream, type Sink, type StreamClient, type StreamRequest } from './stream.ts'
+import { Tail, type TailNews } from './tail.ts'
+
 export interface Feed {
   /** Open streams. */
   readonly size: number
+  /** Takes over the sink: everything from now on is said on it, a refusal too. */
+  connect (request: StreamRequest, sink: Sink): void
+  clients (): StreamClient[]
+  /** Ends a stream at once; its client may come back. @returns whether there was one */
+  disconnect (id: string): boolean
+}
+
+export interface FeedOptions {
+  readonly store: ChangeStore
+  readonly bell: Doorbell
+  readonly clock: Clock
+  readonly limits: Limits
+  /** A ping after this many ms without a byte. */
+  readonly heartbeatInterval: number
+  /** A stream whose peer takes nothing for this many ms is dropped. */
+  readonly clientTimeout: number
+  /** 0 ≤ x < 1. */
+  readonly random: () => number
+  readonly onConnect?: (client: StreamClient) => void
+  readonly onDisconnect?: (client: StreamClient) => void
+  /** A read of the log failed; the streams stay and try again at the next ring. */
+  readonly onError?: (error: unknown) => void
+  /** Calls back in the next turn of the event loop; default `setImmediate`. */
+  readonly turn?: (callback: () => void) => void
+}
+
+/** Between two looks at all streams at most, ms. */
+const SWEEP = 250
+/** What is left of the streams after the drain time is cut off after this many ms. */
+const LAST_BYTES = 250
+/** Pauses before a client comes back, ms. */
+const SOON = [1000, 3000] as const
+/** Longer than a restart: a browser's EventSource that meets a proxy's 502 never comes back. */
+const LATER = [3000, 10_000] as const
+
+export class LiveFeed implements Feed {
+  readonly #options: FeedOptions
+  readonly #tail: Tail
+  readonly #delivery: Delivery
+  readonly #sweepMs: number
+  readonly #streams = new Map<string, Stream>()
+  readonly #scopes = new Scopes()
+  readonly #nudges: Nudges
+  /** Told goodbye and not gone yet, with the sweeps since. */
+  readonly #leaving = new Map<Sink, number>()
+  #ids = 0
+  #unlisten: (() => void) | undefined
+  #cancelSweep: (() => void) | undefined
+  #closed: Promise<void> | undefined
+  #onEmpty: (() => void) | undefined
+
+  constructor (options: FeedOptions) {
+    this.#options = options
+    const { store, clock, limits, turn = setImmediate, onError = () => {} } = options
+    this.#nudges = new Nudges(clock)
+    this.#sweepMs = Math.max(1, Math.min(SWEEP, options.heartbeatInterval / 20))
+    this.#tail = new Tail({ store, clock, ringBytes: limits.ringBytes, onError, onRead: news => this.#onRead(news) })
+    this.#delivery = new Delivery({
+      store,
+      tail: this.#tail,
+      limits,
+      turn,
+      onError,
+      hello: (stream, head) => this.#hello(stream, head),
+      mayWait: stream => stream.age * this.#sweepMs < limits.aheadMs
+    })
+  }
+
+  /** Listens before anything is read, so that nothing falls between the two. */
+  async open (): Promise<void> {
+    this.#unlisten = this.#options.bell.listen(() => this.#tail.look())
+  }
+
+  get size (): number {
+    return this.#streams.size
+  }
+
+  clients (): StreamClient[] {
+    return [...this.#streams.values()].map(stream => stream.describe())
+  }
+
+  disconnect (id: string): boolean {
+    const stream = this.#streams.get(id)
+    if (stream === undefined) return false
+    this.#remove(stream)
+    stream.facts.sink.destroy()
+    return true
+  }
+
+  connect (request: StreamRequest, sink: Sink): void {
+    const { since } = request
+    const place = since === 'now' ? null : new Place(since.after, since.epoch, since.snapshot)
+    const refusal = this.#refusal(request)
+    if (refusal !== null) {
+      sink.write(byeFrame(refusal, this.#pause(LATER), place ?? this.#knownPlace()))
+      this.#leave(sink)
+      return
+    }
+    const stream = this.#add(request, place, sink)
+    sink.listen({ drained: () => this.#drained(stream), closed: () => this.#remove(stream) })
+    if (this.#tail.state === null) this.#tail.wake()
+    else this.#delivery.serve(stream)
+    this.#sweepLater()
+    this.#options.onConnect?.(stream.describe())
+  }
+
+  /** Ends all streams, spread over `drainMs`, and refuses new ones. Resolves when all are gone; idempotent. */
+  close ({ drainMs }: { readonly drainMs: number }): Promise<void> {
+    this.#closed ??= this.#end(drainMs)
+    return this.#closed
+  }
+
+  async #end (drainMs: number): Promise<void> {
+    const { random, clock } = this.#options
+    const empty = new Promise<void>(resolve => { this.#onEmpty = resolve })
+    for (const stream of [...this.#streams.values()]) {
+      stream.life = stream.age + random() * drainMs / this.#sweepMs
+      if (drainMs === 0) this.#bye(stream, 'shutdown')
+    }
+    const cancel = clock.after(drainMs + LAST_BYTES, () => this.#cutOff())
+    this.#settle()
+    await empty
+    cancel()
+    this.#unlisten?.()
+    this.#cancelSweep?.()
+    this.#nudges.close()
+    this.#tail.sleep()
+  }
+
+  #refusal ({ userId }: StreamRequest): ByeReason | null {
+    const { streams, streamsPerUser } = this.#options.limits
+    if (this.#closed !== undefined) return 'shutdown'
+    return this.#streams.size >= streams || this.#scopes.streamsOf(userId) >= streamsPerUser ? 'overloaded' : null
+  }
+
+  #knownPlace (): Place | null {
+    return this.#tail.state === null ? null : this.#tail.place
+  }
+
+  #add (request: StreamRequest, place: Place | null, sink: Sink): Stream {
+    const { clock, limits, random } = this.#options
+    const life = limits.streamMs * (0.8 + random() * 0.2) / this.#sweepMs
+    const scope = this.#scopes.take(request.collections, request.userId)
+    const stream = new Stream({ id: String(++this.#ids), scope, request, place, sink, connectedAt: clock.now(), life })
+    this.#streams.set(stream.facts.id, stream)
+    return stream
+  }
+
+  #remove (stream: Stream): void {
+    if (!stream.open) return
+    stream.open = false
+    const { id, scope, request } = stream.facts
+    this.#streams.delete(id)
+    this.#scopes.release(scope, request.userId)
+    if (this.#streams.size === 0) this.#tail.sleep()
+    this.#options.onDisconnect?.(stream.describe())
+    this.#settle()
+  }
+
+  #bye (stream: Stream, reason: ByeReason): void {
+    const place = stream.greeted ? stream.place : stream.facts.place
+    stream.send(byeFrame(reason, this.#pause(reason === 'shutdown' ? LATER : SOON), place))
+    this.#leave(stream.facts.sink)
+    this.#remove(stream)
+  }
+
+  #leave (sink: Sink): void {
+    this.#leaving.set(sink, 0)
+    sink.listen({ drained () {}, closed: () => this.#gone(sink) })
+    sink.end()
+    this.#sweepLater()
+  }
+
+  #gone (sink: Sink): void {
+    this.#leaving.delete(sink)
+    this.#settle()
+  }
+
+  #settle (): void {
+    if (this.#onEmpty !== undefined && this.#streams.size === 0 && this.#leaving.size === 0) this.#onEmpty()
+  }
+
+  #cutOff (): void {
+    for (const stream of [...this.#streams.values()]) this.disconnect(stream.facts.id)
+    for (const sink of [...this.#leaving.keys()]) this.#drop(sink)
+  }
+
+  #drop (sink: Sink): void {
+    sink.destroy()
+    this.#gone(sink)
+  }
+
+  #hello (stream: Stream, head: number): string {
+    this.#nudges.add(stream)
+    return helloFrame({
+      place: stream.place!,
+      head,
+      heartbeatMs: this.#options.heartbeatInterval,
+      maxDurationMs: Math.max(1, Math.round((stream.life - stream.age) * this.#sweepMs)),
+      retryMs: this.#pause(SOON)
+    })
+  }
+
+  #pause ([least, most]: readonly [number, number]): number {
+    return Math.floor(least + this.#options.random() * (most - least))
+  }
+
+  #onRead (news: TailNews): void {
+    const delivery = this.#delivery
+    if (news !== 'none') delivery.forget()
+    else if (!delivery.stuck) return
+    delivery.stuck = false
+    for (const stream of this.#streams.values()) {
+      if (news === 'lost') stream.doubtful = stream.greeted
+      delivery.enqueue(stream)
+    }
+  }
+
+  #drained (stream: Stream): void {
+    stream.full = false
+    stream.stalled = 0
+    this.#delivery.enqueue(stream)
+  }
+
+  #sweepLater (): void {
+    if (this.#streams.size + this.#leaving.size === 0) return
+    this.#cancelSweep ??= this.#options.clock.after(this.#sweepMs, () => {
+      this.#cancelSweep = undefined
+      this.#sweep()
+      this.#sweepLater()
+    })
+  }
+
+  #sweep (): void {
+    for (const stream of this.#streams.values()) this.#look(stream)
+    for (const [sink, sweeps] of this.#leaving) {
+      if (sweeps * this.#sweepMs > this.#options.clientTimeout) this.#drop(sink)
+      else this.#leaving.set(sink, sweeps + 1)
+    }
+    if (this.#delivery.stuck) this.#tail.look()
+  }
+
+  #look (stream: Stream): void {
+    const { heartbeatInterval, clientTimeout } = this.#options
+    stream.age++
+    stream.quiet++
+    stream.stalled = stream.full ? stream.stalled + 1 : 0
+    if (stream.stalled * this.#sweepMs > clientTimeout) this.disconnect(stream.facts.id)
+    else if (stream.age >= stream.life) this.#bye(stream, this.#closed !== undefined ? 'shutdown' : 'max-duration')
+    else if (stream.quiet * this.#sweepMs >= heartbeatInterval && !stream.full) this.#beat(stream)
+  }
+
+  /** Through the queue, so that thousands of pings do not fall into one turn; at once where a read of the log hangs. */
+  #beat (stream: Stream): void {
+    stream.pingDue = true
+    if (stream.reading || this.#tail.state === null) stream.send(stream.greeted ? stream.place!.ping : NUDGE)
+    else this.#delivery.enqueue(stream)
+  }
 }

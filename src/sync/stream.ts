@@ -1,0 +1,113 @@
+/** One open stream: a cursor and where its bytes go. It holds no changes, so a reader who stalls costs one of these. */
+import type { Place } from './frames.ts'
+import type { PageFrame } from './frames.ts'
+import type { Position } from './cursor.ts'
+
+/** Where the bytes of a stream go: a socket, as the rules see it. */
+export interface Sink {
+  /** @returns false: write no more before `drained` */
+  write (bytes: Uint8Array): boolean
+  /** Ends it when everything written is out. */
+  end (): void
+  /** Ends it now. */
+  destroy (): void
+  listen (listener: SinkListener): void
+}
+
+export interface SinkListener {
+  drained (): void
+  closed (): void
+}
+
+/** All streams with the same collections: they share what is encoded for them. */
+export interface Scope {
+  readonly key: string
+  /** null = all. */
+  readonly collections: ReadonlySet<string> | null
+  streams: number
+  /** Pages made since the tail last moved, by the id of the place they start from. */
+  readonly frames: Map<string, PageFrame>
+  generation: number
+}
+
+/** What a client asks for. */
+export interface StreamRequest {
+  readonly since: (Position & { readonly after: number }) | 'now'
+  /** Sorted and without repeats; null = all that the reader may see. */
+  readonly collections: readonly string[] | null
+  /** null where the server runs without authentication. */
+  readonly userId: string | null
+  readonly clientId: string | null
+}
+
+/** An open stream as operators see it. */
+export interface StreamClient {
+  readonly id: string
+  readonly userId: string | null
+  readonly clientId: string | null
+  readonly collections: readonly string[] | null
+  /** The cursor it came with, or `now`. */
+  readonly since: string
+  /** How far it has come. */
+  readonly cursor: string | null
+  /** ms since 1970. */
+  readonly connectedAt: number
+  readonly bytesSent: number
+}
+
+export interface StreamFacts {
+  readonly id: string
+  readonly scope: Scope
+  readonly request: StreamRequest
+  readonly place: Place | null
+  readonly sink: Sink
+  readonly connectedAt: number
+  /** Sweeps it may live. */
+  readonly life: number
+}
+
+/** Times are counted in the feed's sweeps, so that a clock that jumps neither ends nor delays a stream. */
+export class Stream {
+  readonly facts: StreamFacts
+  /** Where the next page starts; null for "now", before that is known. */
+  place: Place | null
+  open = true
+  /** Its hello is out, so its place is valid. */
+  greeted = false
+  /** Still has to hear that it has everything. */
+  owed = true
+  /** The log went on from elsewhere: only the store can say whether its place is still valid. */
+  doubtful = false
+  /** The newest head that any of its pages was read at: what was read earlier cannot say "that is all". */
+  seenHead = 0
+  queued = false
+  reading = false
+  /** The socket takes no more. */
+  full = false
+  pingDue = false
+  life: number
+  age = 0
+  quiet = 0
+  stalled = 0
+  bytesSent = 0
+
+  constructor (facts: StreamFacts) {
+    this.facts = facts
+    this.place = facts.place
+    this.life = facts.life
+  }
+
+  send (bytes: Uint8Array): void {
+    this.bytesSent += bytes.length
+    this.quiet = 0
+    this.pingDue = false
+    if (!this.facts.sink.write(bytes)) this.full = true
+  }
+
+  describe (): StreamClient {
+    const { id, request, connectedAt, place } = this.facts
+    const { userId, clientId, collections } = request
+    const cursor = this.place?.id ?? null
+    return { id, userId, clientId, collections, since: place?.id ?? 'now', cursor, connectedAt, bytesSent: this.bytesSent }
+  }
+}
