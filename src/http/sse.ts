@@ -1,0 +1,83 @@
+/** Server-Sent Events over a socket: the header set that proxies leave alone, and the socket as a `Sink`. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
+import type { Sink, SinkListener } from '../sync/stream.ts'
+
+/** Measured against seven proxies in their default configuration (WIRE). */
+const HEADERS: ReadonlyArray<readonly [string, string]> = [
+  ['Content-Type', 'text/event-stream'],
+  ['Cache-Control', 'no-store, no-transform'],
+  ['X-Accel-Buffering', 'no'],
+  ['Incremental', '?1'],
+  ['X-Content-Type-Options', 'nosniff']
+]
+
+/** Sends the header. The body ends with the connection: HAProxy holds every chunk of a chunked one for 200 ms. */
+export function startEventStream (request: IncomingMessage, response: ServerResponse): void {
+  for (const [name, value] of HEADERS) response.setHeader(name, value)
+  if (request.httpVersionMajor < 2) {
+    response.setHeader('Connection', 'close')
+    response.removeHeader('Transfer-Encoding')
+  }
+  response.statusCode = 200
+  response.flushHeaders()
+}
+
+/** Whether an `Accept` header takes event streams; without one everything is taken. */
+export function acceptsEventStream (accept: string | undefined): boolean {
+  if (accept === undefined || accept.trim() === '') return true
+  let best = -1
+  let wanted = false
+  for (const part of accept.toLowerCase().split(',')) {
+    const [range = '', ...parameters] = part.split(';').map(text => text.trim())
+    const precision = ['*/*', 'text/*', 'text/event-stream'].indexOf(range)
+    if (precision <= best) continue
+    best = precision
+    wanted = !parameters.some(parameter => /^q=0(\.0*)?$/.test(parameter))
+  }
+  return wanted
+}
+
+/** Does `write` with everything it writes in one packet. */
+export function inOnePacket (response: ServerResponse, write: () => void): void {
+  const { socket } = response
+  socket?.cork()
+  try {
+    write()
+  } finally {
+    socket?.uncork()
+  }
+}
+
+export class SocketSink implements Sink {
+  readonly #response: ServerResponse
+  readonly #out: Writable
+  #listener: SinkListener | undefined
+
+  /** @param response its header is out */
+  constructor (request: IncomingMessage, response: ServerResponse) {
+    this.#response = response
+    // Straight to the socket: a response adds nothing to a body without framing but its own cost. It has no socket
+    // while an earlier answer on the same connection is under way.
+    this.#out = request.httpVersionMajor < 2 && response.socket !== null ? response.socket : response
+    this.#out.on('drain', () => this.#listener?.drained())
+    response.on('close', () => this.#listener?.closed())
+  }
+
+  write (bytes: Uint8Array): boolean {
+    return !this.#out.destroyed && this.#out.write(bytes)
+  }
+
+  end (): void {
+    this.#response.end()
+  }
+
+  destroy (): void {
+    this.#response.destroy()
+  }
+
+  listen (listener: SinkListener): void {
+    this.#listener = listener
+    if (this.#response.closed) listener.closed()
+  }
+}
