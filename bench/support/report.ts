@@ -1,0 +1,90 @@
+/** What was measured, as a table for people and as JSON for comparing. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { arch, cpus, platform } from 'node:os'
+import { median, type Rounds } from './stats.ts'
+
+export interface Row {
+  readonly work: string
+  /** What is counted: `documents/s`, `pushes/s`, `ms`, … */
+  readonly unit: string
+  readonly ours: number
+  /** With what it is compared, and its figure in the same unit. */
+  readonly limit: string
+  readonly limitValue: number
+  /** ours / limit, the median over the rounds. */
+  readonly ratio: number
+  /** Absent: for information only. */
+  readonly bar?: number
+  readonly aim?: number
+  /** Bar and aim are upper bounds, as of times and costs. */
+  readonly lowerIsBetter?: boolean
+  /** CPU of the server per counted thing, µs. */
+  readonly cpuMicros?: number
+  /** The same of what it is compared with. */
+  readonly limitCpuMicros?: number
+  /** Share of one core that the load generator used at most. */
+  readonly generator?: number
+}
+
+export interface Compared<Name extends string> {
+  readonly rounds: Rounds<Name>
+  readonly ours: Name
+  readonly limit: Name
+}
+
+/** A row that compares the rates of two contenders. */
+export function rateRow<Name extends string> (row: Pick<Row, 'work' | 'unit' | 'limit' | 'bar' | 'aim'>, { rounds, ours, limit }: Compared<Name>): Row {
+  const generators = rounds.flatMap(round => [round[ours].generator, round[limit].generator]).filter(share => share !== undefined)
+  return {
+    ...row,
+    ours: median(rounds.map(round => round[ours].rate)),
+    limitValue: median(rounds.map(round => round[limit].rate)),
+    ratio: median(rounds.map(round => round[ours].rate / round[limit].rate)),
+    cpuMicros: median(rounds.map(round => round[ours].cpuMicros)),
+    limitCpuMicros: median(rounds.map(round => round[limit].cpuMicros)),
+    ...generators.length > 0 && { generator: Math.max(...generators) }
+  }
+}
+
+export function verdict ({ ratio, bar, aim, lowerIsBetter = false }: Row): string {
+  const reaches = (bound: number | undefined): boolean => bound !== undefined && (lowerIsBetter ? ratio <= bound : ratio >= bound)
+  if (bar === undefined) return aim === undefined ? '' : reaches(aim) ? 'aim reached' : 'below aim'
+  if (!reaches(bar)) return 'MISSED'
+  return reaches(aim) ? 'met, and the aim' : 'met'
+}
+
+const header = ['work', 'ours', 'compared with', 'its figure', 'ratio', 'bar', 'aim', 'result', 'CPU µs', 'its CPU µs', 'generator']
+
+function cells (row: Row): string[] {
+  const sign = row.lowerIsBetter === true ? '≤ ' : '≥ '
+  const bound = (value: number | undefined): string => value === undefined ? '' : sign + figure(value)
+  return [
+    row.work, `${figure(row.ours)} ${row.unit}`, row.limit, figure(row.limitValue), figure(row.ratio), bound(row.bar), bound(row.aim), verdict(row),
+    row.cpuMicros === undefined ? '' : figure(row.cpuMicros),
+    row.limitCpuMicros === undefined ? '' : figure(row.limitCpuMicros),
+    row.generator === undefined ? '' : `${Math.round(row.generator * 100)} %`
+  ]
+}
+
+function figure (value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
+  if (value >= 1e4) return `${(value / 1e3).toPrecision(3)} k`
+  if (value >= 1e3) return String(Math.round(value))
+  return String(Number(value.toPrecision(2)))
+}
+
+export function tableText (rows: readonly Row[]): string {
+  const lines = [header, ...rows.map(cells)]
+  const widths = header.map((_, column) => Math.max(...lines.map(line => line[column]!.length)))
+  return lines.map(line => line.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n')
+}
+
+/** Writes `<name>.json` and `<name>.md`. */
+export function writeResults (folder: string, name: string, rows: readonly Row[]): void {
+  mkdirSync(folder, { recursive: true })
+  const machine = { node: process.version, platform: `${platform()} ${arch()}`, cores: cpus().length }
+  const date = new Date().toISOString()
+  writeFileSync(`${folder}/${name}.json`, JSON.stringify({ date, machine, rows: rows.map(row => ({ ...row, result: verdict(row) })) }, null, 2) + '\n')
+  const markdown = [header, header.map(() => '---'), ...rows.map(cells)].map(line => `| ${line.join(' | ')} |`).join('\n')
+  writeFileSync(`${folder}/${name}.md`, `# Benchmark\n\n${date.slice(0, 10)}, Node ${process.version}, ${machine.cores} cores, ${machine.platform}. Server, load generator and what each is compared with ran on one machine in interleaved rounds: the ratios count, not the figures.\n\n${markdown}\n`)
+}
