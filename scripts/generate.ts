@@ -5,6 +5,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { errorTable } from './error-table.ts'
+import { optionTables } from './option-tables.ts'
+import { promiseList } from '../test/repo/promises.ts'
 
 export interface Generated {
   /** Path from the root of the repository. */
@@ -22,8 +24,15 @@ export function between (current: string, name: string, text: string): string {
   return `${current.slice(0, from + begin.length)}\n${text}\n${current.slice(to)}`
 }
 
+async function readme (current: string): Promise<string> {
+  const parts: ReadonlyArray<readonly [name: string, text: string]> = [
+    ['promises', promiseList()], ['options', await optionTables()], ['errors', errorTable()]
+  ]
+  return parts.reduce((text, [name, part]) => between(text, name, part), current)
+}
+
 export const generated: readonly Generated[] = [
-  { file: 'README.md', render: (current) => between(current, 'errors', errorTable()) }
+  { file: 'README.md', render: readme }
 ]
 
 /** The files that differ from their source; with `write` they no longer do. */

@@ -1,7 +1,64 @@
-/** The ten promises of the design, by the word that tests and the README name them with. */
-export const promises = ['Durable', 'Ordered', 'Once', 'Safe checkpoints', 'Live is pull', 'Private', 'Isolated', 'Convergent', 'Clear', 'Not ruled by client clocks'] as const
+import ts from 'typescript'
+import { files, parse, walk, type Source } from './sources.ts'
 
-/** Promises that no test can hold yet, by number, with the reason; a line goes when its test comes. */
-export const notYet: Readonly<Record<number, string>> = {
-  6: 'authentication, authorization and channels are not built yet'
+export interface Promised {
+  /** By this tests name it: "promise 1 (Durable): …". */
+  readonly word: string
+  readonly text: string
+  /** What of it cannot be held yet, with the reason. */
+  readonly notYet?: string
+}
+
+/** The ten promises of the design, in its order. */
+export const promises: readonly Promised[] = [
+  { word: 'Durable', text: 'A change answered `applied` or `merged` survives `kill -9`, and with the default setting a power cut.' },
+  { word: 'Ordered', text: 'Sequences rise in commit order. A reader at checkpoint S never later learns of an entry ≤ S that it was not given.' },
+  { word: 'Once', text: 'The same push sent again (lost answer, concurrently, after a crash) takes effect once and gets the same results.' },
+  { word: 'Safe checkpoints', text: 'A client that adopts any checkpoint the server ever hands it misses nothing it may see, and always makes progress.' },
+  { word: 'Live is pull', text: 'A stream and a series of pulls lead to the same documents; a stream’s sequences rise without gap or repeat across any number of reconnections with `Last-Event-ID`.', notYet: 'Streams are not built yet.' },
+  { word: 'Private', text: 'Nothing leaves without authorization. What left a user’s view is removed from that user’s replicas; what entered it is delivered, however old.', notYet: 'The stores keep channels for it; authentication and authorization are not built yet.' },
+  { word: 'Isolated', text: 'One bad change never blocks the others; one slow reader costs nobody else anything; memory is bounded whatever clients do.' },
+  { word: 'Convergent', text: 'Replicas that are caught up with the same access hold the same documents. Mutually concurrent changes to a document end the same in every order of arrival.' },
+  { word: 'Clear', text: 'Bad input gets an error that says what, where and what to do next, and changes nothing.' },
+  { word: 'Not ruled by client clocks', text: 'A wrong clock can lose its owner a tie, never lock or lose anyone else’s data.' }
+]
+
+/** Titles given to test(…), or to promise(…) in a conformance suite. */
+export function titles (source: Source): string[] {
+  const found: string[] = []
+  walk(parse(source), (node) => {
+    if (!ts.isCallExpression(node)) return
+    const callee = ts.isPropertyAccessExpression(node.expression) ? node.expression.name.text : node.expression.getText()
+    const [first] = node.arguments
+    if ((callee !== 'test' && callee !== 'promise') || first === undefined) return
+    if (ts.isStringLiteralLike(first)) found.push(first.text)
+    else if (ts.isTemplateExpression(first)) found.push(first.head.text)
+  })
+  return found
+}
+
+/** Numbers of the promises that a title begins with: "promise 8 (Convergent) and promise 4 (Safe checkpoints): …". */
+export function promisesOf (title: string): number[] {
+  const claim = /^(?:(?:,| and)? ?promise \d+ \([^)]+\))+/.exec(title)?.[0] ?? ''
+  return [...claim.matchAll(/promise (\d+) \(([^)]+)\)/g)]
+    .filter(([, number, word]) => promises[Number(number) - 1]?.word === word)
+    .map(([, number]) => Number(number))
+}
+
+/** Promise number → files whose tests name it. */
+export function holders (sources = files(['test', 'src/conformance'])): Map<number, string[]> {
+  const found = new Map<number, string[]>(promises.map((_, index) => [index + 1, []]))
+  for (const source of sources) {
+    for (const number of new Set(titles(source).flatMap(promisesOf))) found.get(number)?.push(source.path)
+  }
+  return found
+}
+
+/** The README's list of promises, each with the tests that hold it. */
+export function promiseList (): string {
+  const held = holders()
+  return promises.map(({ word, text, notYet }, index) => {
+    const where = (held.get(index + 1) ?? []).map((path) => `[${path.replace(/^(test|src)\//, '')}](${path})`).join(', ')
+    return `${index + 1}. **${word}.** ${text}${notYet === undefined ? '' : ` *${notYet}*`}\n   Held by ${where === '' ? 'nothing yet' : where}.`
+  }).join('\n')
 }

@@ -1,0 +1,110 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { build } from './built.ts'
+import { read, root } from './sources.ts'
+
+const text = read('README.md')
+
+/** The commands of all ```sh blocks between a heading and the next one of its rank. */
+function commands (readme: string, heading: string): string[] {
+  const rank = /^#+/.exec(heading)?.[0] ?? '#'
+  const from = readme.indexOf(`\n${heading}\n`)
+  const rest = from < 0 ? '' : readme.slice(from + heading.length + 1)
+  const end = new RegExp(`\\n#{1,${rank.length}} `).exec(rest)?.index ?? rest.length
+  return [...rest.slice(0, end).matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'))
+}
+
+/** Relative links, and paths in backticks that look like files of the repository, that lead nowhere. */
+function deadPaths (readme: string): string[] {
+  const links = [...readme.matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)].map(([, path = '']) => path)
+  const quoted = [...readme.matchAll(/`((?:src|test|schema|scripts|bench|\.ci)\/[\w./-]*)`/g)].map(([, path = '']) => path)
+  return [...new Set([...links, ...quoted])].filter((path) => !existsSync(new URL(path, root)))
+}
+
+/** Links to headings that are not there. */
+function deadAnchors (readme: string): string[] {
+  const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => title.toLowerCase().replace(/[^\w\s-]/g, '').replace(/\s/g, '-')))
+  return [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor).filter((anchor) => !anchors.has(anchor))
+}
+
+/** Starts what `npm start` starts, on a free port and with its data in the folder; resolves with its address. */
+async function start (folder: string): Promise<{ child: ChildProcess, address: string }> {
+  const scripts = (JSON.parse(read('package.json')) as { scripts: { start: string } }).scripts
+  const [, program = '', ...words] = scripts.start.split(' ')
+  const child = spawn(process.execPath, [fileURLToPath(new URL(program, root)), ...words, '--port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  const address = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (part: string) => {
+        output += part
+        const found = /http:\/\/127\.0\.0\.1:\d+/.exec(output)
+        if (found !== null) resolve(found[0])
+      })
+    }
+    child.once('exit', (code) => { reject(new Error(`the server ended with ${code}:\n${output}`)) })
+  })
+  return { child, address }
+}
+
+/** Runs a command of the README against the server; one that follows a stream is stopped after its time. */
+function shell (command: string, address: string, seconds = 30): string {
+  const line = command.replaceAll('localhost:3000', address.replace('http://', ''))
+  return spawnSync('timeout', [String(seconds), 'sh', '-c', line], { encoding: 'utf8' }).stdout
+}
+
+const curl = spawnSync('curl', ['--version']).status === 0
+if (!curl && process.env['POCKET_REQUIRE_ALL'] !== undefined) throw new Error('curl is missing')
+
+t.test('the README\'s quick start works as it stands, and again', { skip: curl ? false : 'curl is missing' }, async (t) => {
+  build()
+  const [install, run, push = '', pull = '', stream = '', ...more] = commands(text, '## Quick start')
+  t.strictSame([install, run, more], ['npm ci', 'npm start', []])
+  const folder = mkdtempSync(join(tmpdir(), 'pocket-readme-'))
+  const { child, address } = await start(folder)
+  t.teardown(async () => {
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill()
+    await ended
+    rmSync(folder, { recursive: true })
+  })
+  t.match(JSON.parse(shell(push, address)), { type: 'push-response', id: 'msg-1', success: true, checkpoint: { global: 1 } })
+  const page = { type: 'pull-response', id: 'msg-2', changes: { todos: [{ operation: 'insert', documentId: 'todo-1', document: { _id: 'todo-1', title: 'Task' } }] }, hasMore: false }
+  t.match(JSON.parse(shell(pull, address)), page)
+  t.match(shell(stream, address, 2), /"type":"hello"[\s\S]*"documentId":"todo-1"/)
+  t.ok(existsSync(join(folder, 'pocket.db')), 'its data lies in ./pocket.db')
+  t.match(JSON.parse(shell(push, address)), { success: true }, 'the same command again')
+})
+
+t.test('the README links to files and headings that are there', async (t) => {
+  t.strictSame(deadPaths(text), [])
+  t.strictSame(deadAnchors(text), [])
+  t.strictSame(deadPaths('[a](nowhere.md) [b](README.md) [c](https://example.org) `src/nothing.ts` `src/`'), ['nowhere.md', 'src/nothing.ts'], 'and dead ones would be noticed')
+  t.strictSame(deadAnchors('# Here it is\n[a](#here-it-is) [b](#gone)'), ['gone'])
+})
+
+t.test('commands are found under their own heading only', async (t) => {
+  const sample = '\n## A\n```sh\none\ntwo\n```\n### B\n```sh\nthree\n```\n## C\n```sh\nfour\n```\n'
+  t.strictSame(commands(sample, '## A'), ['one', 'two', 'three'])
+})
+
+t.test('the README names every option of the program, with its variable and default', async (t) => {
+  build()
+  const bin = fileURLToPath(new URL('dist/src/cli.js', root))
+  const help = spawnSync(process.execPath, [bin, '--help'], { encoding: 'utf8' }).stdout
+  const options = [...help.matchAll(/^ +(--[a-z-]+).* (POCKET_[A-Z_]+) .*?(?:\(([^()]+)\))?$/gm)]
+  t.ok(options.length >= 3, 'the program lists its options')
+  for (const [, option = '', variable = '', value = ''] of options) {
+    const row = text.split('\n').find((line) => line.startsWith(`| \`${option}\` |`)) ?? ''
+    t.ok(row.includes(`\`${variable}\``) && row.includes(value), `${option}, ${variable}, ${value}: ${row}`)
+  }
+})
+
+t.test('the README names the test command that .ci/run runs', async (t) => {
+  t.strictSame(commands(text, '## Development'), ['npm cit'])
+  t.match(read('.ci/run'), /^tests .* npm cit$/m)
+  for (const [, name = ''] of text.matchAll(/`npm run ([\w:]+)`/g)) t.ok(Object.hasOwn((JSON.parse(read('package.json')) as { scripts: object }).scripts, name), name)
+})
