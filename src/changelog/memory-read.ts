@@ -1,7 +1,22 @@
 /** Reading the memory adapter: walks over orders, so that a read costs what lies after its position. */
 import { merge, type Order } from './memory-order.ts'
-import type { Page, ReadQuery, Row, StoredEntry } from './changelog.ts'
+import type { DocumentKey, JournalRow, Page, ReadQuery, Row, StoredEntry } from './changelog.ts'
 import type { MemoryDocument, MemoryState } from './memory-state.ts'
+
+export interface Slice {
+  readonly before?: number
+  readonly limit?: number
+}
+
+const PAGE = 100
+
+export function historyOf (state: MemoryState, key: DocumentKey, slice: Slice): StoredEntry[] {
+  return newestFirst(state.document(key)?.entries ?? [], entry => entry.sequence, slice)
+}
+
+export function journalOf (state: MemoryState, slice: Slice): JournalRow[] {
+  return newestFirst([...state.journal.after(0)], row => row.id, slice)
+}
 
 export function readPage (state: MemoryState, query: ReadQuery): Page {
   const rows: Row[] = []
@@ -66,4 +81,10 @@ function seenFrom (document: MemoryDocument, channels: ReadonlySet<string>): { p
     member ||= row.member
   }
   return { position, member }
+}
+
+/** @param place rising along the rows */
+function newestFirst<T> (rows: readonly T[], place: (row: T) => number, { before = Infinity, limit = PAGE }: Slice): T[] {
+  const end = rows.findLastIndex(row => place(row) < before) + 1
+  return rows.slice(Math.max(0, end - limit), end).reverse()
 }

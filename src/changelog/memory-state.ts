@@ -1,7 +1,9 @@
 /** What the memory adapter holds, and the two writes that change it: an entry comes, a document's entries go. */
 import { entryId } from './entry.ts'
 import { Order } from './memory-order.ts'
-import type { DocumentKey, EntryFacts, Epoch, JournalRow, NewEntry, Push, StoredEntry } from './changelog.ts'
+import type {
+  Committed, DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey, JournalRow, NewEntry, Push, StoredEntry
+} from './changelog.ts'
 
 export interface ChannelRow {
   readonly position: number
@@ -75,6 +77,25 @@ export class MemoryState {
     return this.#documents.get(collection)?.get(documentId)
   }
 
+  headOf (key: HeadKey): HeadAnswer {
+    const document = this.document(key)
+    return {
+      head: document?.head ? factsOf(document.head) : null,
+      duplicateOf: key.identity === undefined ? 0 : document?.identities.get(digestKey(key.identity)) ?? 0
+    }
+  }
+
+  /** Why a push is not to be written; null when it is. */
+  refusal (push: Push): Exclude<Committed, { status: 'committed' }> | null {
+    const seen = this.pushes.get(digestKey(push.key))
+    if (seen !== undefined) {
+      if (seen.fingerprint !== digestKey(push.fingerprint)) return { status: 'reused' }
+      return { status: 'seen', first: seen.first, outcome: seen.outcome }
+    }
+    const moved = this.#moved(push.entries)
+    return moved === null ? null : { status: 'moved', heads: moved }
+  }
+
   /** Appends an entry, moves its document's head and channel rows and records its identity. @param id of the caller's own */
   put (sequence: number, entry: NewEntry, push: Push, id?: string): void {
     const document = this.document(entry) ?? this.#create(entry)
@@ -139,6 +160,23 @@ export class MemoryState {
     this.identities = new Order()
     this.givenIds = new Map()
     this.#documents = new Map()
+  }
+
+  /** The heads that are not the expected ones, null when all are. */
+  #moved (entries: readonly NewEntry[]): EntryFacts[] | null {
+    const asked = new Set<string>()
+    const moved: EntryFacts[] = []
+    let any = false
+    for (const entry of entries) {
+      const key = JSON.stringify([entry.collection, entry.documentId])
+      if (asked.has(key)) continue
+      asked.add(key)
+      const head = this.document(entry)?.head ?? null
+      if ((head?.sequence ?? 0) === entry.expected) continue
+      any = true
+      if (head !== null) moved.push(factsOf(head))
+    }
+    return any ? moved : null
   }
 
   #create ({ collection, documentId }: DocumentKey): MemoryDocument {

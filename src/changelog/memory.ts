@@ -4,21 +4,16 @@ import { setImmediate } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
 import { appendedPush, appendedSequence, newEpochId } from './entry.ts'
 import { compactState } from './memory-compact.ts'
-import { readPage } from './memory-read.ts'
-import { digestKey, factsOf, MemoryState } from './memory-state.ts'
+import { historyOf, journalOf, readPage, type Slice } from './memory-read.ts'
+import { MemoryState } from './memory-state.ts'
 import type {
-  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey,
-  JournalRow, NewEntry, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
+  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, HeadAnswer, HeadKey,
+  JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
 export interface MemoryChangeLogOptions {
   /** The clock, ms since 1970; default `Date.now`. */
   readonly now?: () => number
-}
-
-interface Slice {
-  readonly before?: number
-  readonly limit?: number
 }
 
 const PAGE = 100
@@ -44,13 +39,7 @@ export class MemoryChangeLog implements ChangeStore {
 
   async heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
     const state = this.#opened()
-    return keys.map(key => {
-      const document = state.document(key)
-      return {
-        head: document?.head ? factsOf(document.head) : null,
-        duplicateOf: key.identity === undefined ? 0 : document?.identities.get(digestKey(key.identity)) ?? 0
-      }
-    })
+    return keys.map(key => state.headOf(key))
   }
 
   async read (query: ReadQuery): Promise<Page> {
@@ -63,12 +52,11 @@ export class MemoryChangeLog implements ChangeStore {
   }
 
   async history (key: DocumentKey, options: Slice = {}): Promise<StoredEntry[]> {
-    const entries = this.#opened().document(key)?.entries ?? []
-    return newestFirst(entries, entry => entry.sequence, options)
+    return historyOf(this.#opened(), key, options)
   }
 
   async journal (options: Slice = {}): Promise<JournalRow[]> {
-    return newestFirst([...this.#opened().journal.after(0)], row => row.id, options)
+    return journalOf(this.#opened(), options)
   }
 
   async collections (): Promise<string[]> {
@@ -164,39 +152,11 @@ export class MemoryChangeLog implements ChangeStore {
   /** Everything that can refuse comes before the first write, so a push is all or nothing. */
   #commit (push: Push, next: number, id?: string): Committed {
     const state = this.#opened()
-    const seen = state.pushes.get(digestKey(push.key))
-    if (seen !== undefined) {
-      if (seen.fingerprint !== digestKey(push.fingerprint)) return { status: 'reused' }
-      return { status: 'seen', first: seen.first, outcome: seen.outcome }
-    }
-    const moved = this.#moved(push.entries)
-    if (moved !== null) return { status: 'moved', heads: moved }
+    const refused = state.refusal(push)
+    if (refused !== null) return refused
     const first = push.entries.length > 0 ? next : 0
     push.entries.forEach((entry, index) => state.put(first + index, entry, push, id))
     state.record(push, first)
     return { status: 'committed', first }
   }
-
-  /** The heads that are not the expected ones, null when all are. */
-  #moved (entries: readonly NewEntry[]): EntryFacts[] | null {
-    const asked = new Set<string>()
-    const moved: EntryFacts[] = []
-    let any = false
-    for (const entry of entries) {
-      const key = JSON.stringify([entry.collection, entry.documentId])
-      if (asked.has(key)) continue
-      asked.add(key)
-      const head = this.#state.document(entry)?.head ?? null
-      if ((head?.sequence ?? 0) === entry.expected) continue
-      any = true
-      if (head !== null) moved.push(factsOf(head))
-    }
-    return any ? moved : null
-  }
-}
-
-/** @param place rising along the rows */
-function newestFirst<T> (rows: readonly T[], place: (row: T) => number, { before = Infinity, limit = PAGE }: Slice): T[] {
-  const end = rows.findLastIndex(row => place(row) < before) + 1
-  return rows.slice(Math.max(0, end - limit), end).reverse()
 }

@@ -9,7 +9,7 @@ const [memory, sqlite] = stores
 export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 3 (Once), memory: the key of a push is not looked up',
-    file: 'src/changelog/memory.ts',
+    file: 'src/changelog/memory-state.ts',
     find: 'if (seen !== undefined) {',
     replace: 'if (seen !== undefined && seen.first < 0) {',
     test: memory.test,
@@ -41,7 +41,7 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     breaks: 'promise 2 (Ordered), memory: a moved head does not stop a push',
-    file: 'src/changelog/memory.ts',
+    file: 'src/changelog/memory-state.ts',
     find: 'return any ? moved : null',
     replace: 'return null',
     test: memory.test,
