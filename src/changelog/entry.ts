@@ -1,6 +1,6 @@
-/** What the adapters of the change log share: how entries are named and which epoch a sequence lies in. */
-import { createHash, randomBytes, randomInt } from 'node:crypto'
-import type { ChangeEntry, EntryFacts, Epoch, Push } from './changelog.ts'
+/** What the adapters of the change log share: how entries are named, which epoch a sequence lies in, by what a change is known. */
+import { hash as digest, randomBytes, randomInt } from 'node:crypto'
+import type { ChangeEntry, EntryFacts, Epoch, NewEntry, Push } from './changelog.ts'
 
 const EPOCH_ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789'
 const EPOCH_LENGTH = 12
@@ -28,6 +28,44 @@ export function entryId (epochs: readonly Epoch[], sequence: number): string {
   return `${epochAt(epochs, sequence).id}-${sequence}`
 }
 
+/** JSON with sorted names, after RFC 8785: equal values have equal text, whatever client wrote them. */
+export function canonical (value: unknown): string {
+  if (value === null || typeof value !== 'object') return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  const object = value as Record<string, unknown>
+  const names = Object.keys(object)
+  if (!isSorted(names)) names.sort()
+  let text = '{'
+  for (const name of names) text += `${text === '{' ? '' : ','}${JSON.stringify(name)}:${canonical(object[name])}`
+  return text + '}'
+}
+
+function isSorted (names: readonly string[]): boolean {
+  for (let i = 1; i < names.length; i++) if (names[i - 1]! > names[i]!) return false
+  return true
+}
+
+/** SHA-256 of a document's canonical text; of a delete, that of null. */
+export function contentHash (document: unknown): Buffer {
+  return sha256(canonical(document ?? null))
+}
+
+function sha256 (text: string): Buffer {
+  return digest('sha256', text, 'buffer')
+}
+
+/**
+ * By it a repeated change of a document is known, whenever and under whatever message id it comes. A `_rev` is
+ * part of the document and so of the hash; without one the client's timestamp tells two equal edits apart.
+ */
+export function identityOf (contentHash: Uint8Array, timestamp: number, rev: string | null): Buffer {
+  if (rev !== null) return Buffer.from(contentHash)
+  const identity = Buffer.alloc(contentHash.length + 8)
+  identity.set(contentHash)
+  identity.writeBigUInt64BE(BigInt(timestamp), contentHash.length)
+  return identity
+}
+
 /** How far ahead of the server a client's clock may be before its time is clamped, ms (DESIGN 5). */
 const CLOCK_LEAD = 60_000
 
@@ -43,20 +81,22 @@ export function appendedSequence (given: number | undefined, head: number): numb
   return sequence
 }
 
-/** A change given to `append` as a push of its own, so that it takes the same path as every other. */
+/**
+ * A change given to `append` as a push of its own, so that it takes the same path as every other.
+ * @throws TypeError when its document is no JSON or its timestamp no time
+ */
 export function appendedPush (change: ChangeEntry, head: EntryFacts | null, now: number): Push {
   const { collection, documentId, operation, timestamp } = change
+  if (!Number.isSafeInteger(timestamp) || timestamp < 0) throw new TypeError(`timestamp ${timestamp} is no whole number of ms since 1970`)
   const document = operation === 'delete' ? null : change.document ?? change.data
-  const hash = createHash('sha256').update(document ?? '').digest()
-  const identity = createHash('sha256')
-    .update(JSON.stringify([collection, documentId, timestamp, hash.toString('hex')])).digest()
-  const effectiveTime = Math.max(Math.min(timestamp, now + CLOCK_LEAD), (head?.effectiveTime ?? -1) + 1)
+  const content = contentOf({ document, timestamp })
+  const effectiveTime = effectiveAfter(head, timestamp, now)
   const expected = head?.sequence ?? 0
   return {
     key: randomBytes(32),
-    fingerprint: identity,
+    fingerprint: content.identity,
     outcome: '',
-    entries: [{ collection, documentId, operation, document, timestamp, effectiveTime, rev: null, hash, identity, exact: true, expected }],
+    entries: [{ collection, documentId, operation, document, timestamp, effectiveTime, ...content, exact: true, expected }],
     journal: [],
     messageId: change.id ?? '',
     userId: null,
@@ -64,4 +104,29 @@ export function appendedPush (change: ChangeEntry, head: EntryFacts | null, now:
     address: null,
     serverTimestamp: now
   }
+}
+
+/**
+ * What a push would have recorded of a change of which only the text is known.
+ * @throws TypeError when the document is no JSON
+ */
+export function contentOf ({ document, timestamp }: Pick<ChangeEntry, 'document' | 'timestamp'>): Pick<NewEntry, 'hash' | 'identity' | 'rev'> {
+  const value = document === null ? null : parse(document)
+  const hash = contentHash(value)
+  const member = (value as { _rev?: unknown } | null)?._rev
+  const rev = typeof member === 'string' ? member : null
+  return { hash, identity: identityOf(hash, timestamp, rev), rev }
+}
+
+function parse (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new TypeError('a document must be JSON text', { cause })
+  }
+}
+
+/** The effective time of a change that follows a head: later than that, and clamped to the server's clock. */
+export function effectiveAfter (head: Pick<EntryFacts, 'effectiveTime'> | null, timestamp: number, now: number): number {
+  return Math.max(Math.min(timestamp, now + CLOCK_LEAD), (head?.effectiveTime ?? -1) + 1)
 }

@@ -1,7 +1,7 @@
 /** From a change as the client sent it to one that can be decided, or to the reason why it cannot. */
 import type { Operation } from '../changelog/changelog.ts'
+import { contentHash, identityOf } from '../changelog/entry.ts'
 import { catalogue, type ErrorCode, type ErrorItem } from '../errors.ts'
-import { contentHash, identityOf } from './content.ts'
 import type { PushDeps, PushMessage } from './push.ts'
 
 /** A change of the right form. */
