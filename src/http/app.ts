@@ -10,6 +10,7 @@ import { infoRoute } from './info.ts'
 import { createHttpServer } from './node-server.ts'
 import { pullRoute } from './pull.ts'
 import { pushRoute } from './push.ts'
+import { referenceRoutes } from './reference.ts'
 import type { Services } from './services.ts'
 import { streamRoutes } from './stream.ts'
 
@@ -27,6 +28,7 @@ export function buildApp (services: Services): FastifyInstance {
   const paths = prepare(app, services)
   syncRoutes(app, services)
   healthRoute(app, services)
+  referenceRoutes(app, services, () => describeServer(services))
   app.setNotFoundHandler(serve(services, otherwise(paths)))
   return app
 }
@@ -41,6 +43,15 @@ export function syncPlugin (app: FastifyInstance, services: Services): void {
   })
   syncRoutes(app, services)
   app.all('/sync/*', serve(services, otherwise(paths)))
+}
+
+/** openapi.yaml as an object. The routes are added to an app that describes them; nothing is called. */
+export async function describeServer (described: Pick<Services, 'config' | 'version'>): Promise<object> {
+  const { describeApi } = await import('./openapi.ts')
+  return await describeApi(described.version, (app) => {
+    syncRoutes(app, described as Services)
+    healthRoute(app, described as Services)
+  })
 }
 
 function syncRoutes (app: FastifyInstance, services: Services): void {

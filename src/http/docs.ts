@@ -1,0 +1,96 @@
+/** What openapi.yaml says of the routes. It describes them and checks nothing: `validate.ts` does. */
+import { Type } from '@sinclair/typebox'
+import type { FastifySchema } from 'fastify'
+import { catalogue } from '../errors.ts'
+
+const at = 1704067200000
+const task = { _id: 'todo-1', title: 'Task' }
+
+/** The four messages that users already know. */
+export const examples = {
+  push: { type: 'push', id: 'msg-123', timestamp: at, collection: 'todos', changes: [{ operation: 'insert', documentId: 'todo-1', document: task, timestamp: at, sequence: 1 }], checkpoint: { global: 100 } },
+  pushResponse: { type: 'push-response', id: 'msg-123', success: true, checkpoint: { global: 101 }, epoch: 'k3f9', results: [{ index: 0, documentId: 'todo-1', status: 'applied', sequence: 101 }], timestamp: at },
+  pull: { type: 'pull', id: 'msg-456', timestamp: at, collections: ['todos'], checkpoint: { global: 95 }, limit: 100 },
+  pullResponse: { type: 'pull-response', id: 'msg-456', changes: { todos: [{ operation: 'update', documentId: 'todo-1', document: { _id: 'todo-1', title: 'Updated' }, timestamp: at, sequence: 96 }] }, checkpoint: { global: 101 }, hasMore: false, epoch: 'k3f9' }
+} as const
+
+const clientId = { 'Sync-Client-Id': Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Which replica asks: a hint for echo and own-write decisions, never an identity. The message\'s clientId beats it.' })) }
+const protocol = { 'Sync-Protocol': Type.Optional(Type.Integer({ minimum: 1, description: 'The version of the protocol the client speaks; 426 when this server does not.' })) }
+
+const json = (name: string, description: string, example?: unknown) =>
+  ({ description, content: { 'application/json': { schema: { $ref: `${name}#` }, ...example !== undefined && { example } } } })
+
+const problem = (description: string) =>
+  ({ description, content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } } })
+
+const codes = (from: number, to: number): string =>
+  Object.entries(catalogue).filter(([, { status }]) => status >= from && status < to).map(([code, { status }]) => `${status} ${code}`).join(', ')
+
+const problems = {
+  '4XX': problem(`The request is refused. Codes: ${codes(400, 500)}.`),
+  '5XX': problem(`The server could not; 503 says with Retry-After when to come again. Codes: ${codes(500, 600)}.`),
+  default: problem('Any other error.')
+}
+
+const frames = 'Server-Sent Events. Unnamed events are pull-response messages, named ones hello, ping, resync and bye; each has an id, the cursor to go on from. Frames with other names are to be ignored.'
+
+/** `METHOD path` → what it is. */
+export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>([
+  ['POST /sync/push', {
+    operationId: 'push',
+    tags: ['sync'],
+    summary: 'Changes in, a result for each',
+    description: 'Applied in one step with one result per change; sent again under the same id it takes effect once. 200 also where a change was refused.',
+    headers: Type.Object({ ...clientId, ...protocol }),
+    body: { content: { 'application/json': { schema: { $ref: 'PushRequest#' }, example: examples.push } } },
+    response: {
+      200: {
+        ...json('PushResponse', 'Processed: see the results.', examples.pushResponse),
+        headers: { 'Idempotency-Replayed': { type: 'string', enum: ['true'], description: 'The push was seen before; this is its first answer.' } }
+      },
+      ...problems
+    }
+  }],
+  ['POST /sync/pull', {
+    operationId: 'pull',
+    tags: ['sync'],
+    summary: 'Changes since a checkpoint',
+    description: 'Ask again from the answered checkpoint while hasMore is true. With waitMs the answer waits for something new.',
+    headers: Type.Object({ ...clientId, ...protocol }),
+    body: { content: { 'application/json': { schema: { $ref: 'PullRequest#' }, example: examples.pull } } },
+    response: { 200: json('PullResponse', 'A page.', examples.pullResponse), ...problems }
+  }],
+  ['GET /sync/stream', {
+    operationId: 'stream',
+    tags: ['sync'],
+    summary: 'Live changes',
+    description: frames,
+    headers: Type.Object({
+      'Last-Event-ID': Type.Optional(Type.String({ description: 'Where to go on; beats since.' })),
+      ...clientId,
+      ...protocol
+    }),
+    querystring: Type.Object({
+      collections: Type.Optional(Type.String({ description: 'Names, separated by commas; absent: all that you may read.' })),
+      since: Type.Optional(Type.String({ description: 'A cursor, or "now" (the default).' })),
+      epoch: Type.Optional(Type.String({ pattern: '^[a-z0-9]{1,32}$', description: 'The epoch of since, where the cursor does not hold it.' })),
+      c: Type.Optional(Type.String({ description: 'Anything random, so that nothing between joins two streams into one.' }))
+    }),
+    response: {
+      200: { description: frames, content: { 'text/event-stream': { schema: { type: 'string', 'x-event-schema': { $ref: '#/components/schemas/StreamFrame' } } } } },
+      ...problems
+    }
+  }],
+  ['GET /sync/info', {
+    operationId: 'info',
+    tags: ['operations'],
+    summary: 'Protocol versions, features, limits',
+    response: { 200: json('Info', 'What this server speaks and allows.'), ...problems }
+  }],
+  ['GET /health', {
+    operationId: 'health',
+    tags: ['operations'],
+    summary: 'Whether this node can take writes',
+    response: { 200: json('Health', 'It can.'), 503: json('Health', 'It cannot, or it is shutting down.'), '4XX': problems['4XX'], default: problems.default }
+  }]
+])
