@@ -4,7 +4,9 @@
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
+import { renderClientTypes } from './client-types.ts'
 import { errorTable } from './error-table.ts'
+import { renderOpenapi } from './openapi.ts'
 import { optionTables } from './option-tables.ts'
 import { promiseList } from '../test/repo/promises.ts'
 
@@ -31,7 +33,10 @@ async function readme (current: string): Promise<string> {
   return parts.reduce((text, [name, part]) => between(text, name, part), current)
 }
 
+/** In this order: the client's types are made of openapi.yaml as it is then. */
 export const generated: readonly Generated[] = [
+  { file: 'openapi.yaml', render: renderOpenapi },
+  { file: 'src/client/generated.ts', render: renderClientTypes },
   { file: 'README.md', render: readme }
 ]
 

@@ -1,10 +1,12 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { build } from './built.ts'
+import { startServer } from '../support/process.ts'
+import { requireProgram } from '../support/programs.ts'
 import { read, root } from './sources.ts'
 
 const text = read('README.md')
@@ -31,51 +33,30 @@ function deadAnchors (readme: string): string[] {
   return [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor).filter((anchor) => !anchors.has(anchor))
 }
 
-/** Starts what `npm start` starts, on a free port and with its data in the folder; resolves with its address. */
-async function start (folder: string): Promise<{ child: ChildProcess, address: string }> {
-  const scripts = (JSON.parse(read('package.json')) as { scripts: { start: string } }).scripts
-  const [, program = '', ...words] = scripts.start.split(' ')
-  const child = spawn(process.execPath, [fileURLToPath(new URL(program, root)), ...words, '--port', '0'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  const address = await new Promise<string>((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (part: string) => {
-        output += part
-        const found = /http:\/\/127\.0\.0\.1:\d+/.exec(output)
-        if (found !== null) resolve(found[0])
-      })
-    }
-    child.once('exit', (code) => { reject(new Error(`the server ended with ${code}:\n${output}`)) })
-  })
-  return { child, address }
-}
-
 /** Runs a command of the README against the server; one that follows a stream is stopped after its time. */
 function shell (command: string, address: string, seconds = 30): string {
   const line = command.replaceAll('localhost:3000', address.replace('http://', ''))
   return spawnSync('timeout', [String(seconds), 'sh', '-c', line], { encoding: 'utf8' }).stdout
 }
 
-const curl = spawnSync('curl', ['--version']).status === 0
-if (!curl && process.env['POCKET_REQUIRE_ALL'] !== undefined) throw new Error('curl is missing')
-
-t.test('the README\'s quick start works as it stands, and again', { skip: curl ? false : 'curl is missing' }, async (t) => {
+t.test('the README\'s quick start works as it stands, and again', async (t) => {
+  if (!requireProgram(t, 'curl', 'apt-get install curl')) return
   build()
   const [install, run, push = '', pull = '', stream = '', ...more] = commands(text, '## Quick start')
   t.strictSame([install, run, more], ['npm ci', 'npm start', []])
   const folder = mkdtempSync(join(tmpdir(), 'pocket-readme-'))
-  const { child, address } = await start(folder)
+  const { start } = (JSON.parse(read('package.json')) as { scripts: { start: string } }).scripts
+  t.equal(start, 'node dist/src/cli.js serve', 'which is what startServer starts')
+  const server = await startServer({ db: join(folder, 'pocket.db') })
+  const address = server.url
   t.teardown(async () => {
-    const ended = new Promise((resolve) => child.once('exit', resolve))
-    child.kill()
-    await ended
+    await server.stop()
     rmSync(folder, { recursive: true })
   })
   t.match(JSON.parse(shell(push, address)), { type: 'push-response', id: 'msg-1', success: true, checkpoint: { global: 1 } })
   const page = { type: 'pull-response', id: 'msg-2', changes: { todos: [{ operation: 'insert', documentId: 'todo-1', document: { _id: 'todo-1', title: 'Task' } }] }, hasMore: false }
   t.match(JSON.parse(shell(pull, address)), page)
   t.match(shell(stream, address, 2), /"type":"hello"[\s\S]*"documentId":"todo-1"/)
-  t.ok(existsSync(join(folder, 'pocket.db')), 'its data lies in ./pocket.db')
   t.match(JSON.parse(shell(push, address)), { success: true }, 'the same command again')
 })
 
