@@ -16,7 +16,7 @@ import { PullRequest } from '../../schema/pull.ts'
 import { ChangeError, Conflict, PushResponse, Result } from '../../schema/push-response.ts'
 import { PushRequest } from '../../schema/push.ts'
 import { Resync } from '../../schema/resync.ts'
-import { docs } from './docs.ts'
+import { docs, requestExamples } from './docs.ts'
 
 const frames = { 'pull-response': PullResponse, hello: Hello, ping: Ping, resync: Resync, bye: Bye }
 
@@ -60,9 +60,14 @@ export async function describeApi (version: string, register: (app: FastifyInsta
   for (const schema of schemas) app.addSchema(closed(schema))
   register(app)
   await app.ready()
-  const api = app.swagger()
+  const api = JSON.parse(JSON.stringify(app.swagger())) as Described
   await app.close()
-  return JSON.parse(JSON.stringify(api)) as object
+  for (const [path, example] of Object.entries(requestExamples)) api.paths[path]!.post!.requestBody.content['application/json'].example = example
+  return api
+}
+
+interface Described {
+  readonly paths: Record<string, { readonly post?: { readonly requestBody: { readonly content: { 'application/json': { example?: object } } } } }>
 }
 
 /** References as Fastify resolves them: `Checkpoint` is spelled `Checkpoint#`. */
