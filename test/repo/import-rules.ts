@@ -18,13 +18,14 @@ function only (...parts: string[]): RegExp {
 }
 
 /** The one direction: cli → server → http → sync → the ports; schema and errors lie at the bottom. */
-export const rules: readonly Rule[] = [
+const rules: readonly Rule[] = [
   { files: /^schema\//, may: only('schema/.*', '@sinclair/typebox') },
   { files: /^src\/errors\.ts$/, may: only('nothing') },
   { files: /^src\/config\.ts$/, may: only('src/errors\\.ts'), types: only(ports) },
   { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(changelog|entry|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
   { files: /^src\/changelog\/memory/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/memory.*', 'src/errors\\.ts', 'schema/.*', platform) },
-  { files: /^src\/changelog\//, may: only('src/changelog/(changelog|entry|seven[^/]*)\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/changelog\/plain/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/(plain|memory-).*', 'src/errors\\.ts', platform) },
+  { files: /^src\/changelog\//, may: only('src/changelog/(changelog|entry)\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
   { files: /^src\/pubsub\//, may: only('src/pubsub/.*', 'src/errors\\.ts', platform) },
   { files: /^src\/metrics\//, may: only('src/metrics/.*', 'prom-client') },
   { files: /^src\/sync\//, may: only('src/sync/.*', 'schema/.*', 'src/errors\\.ts', ports, 'node:(buffer|crypto|events|util)'), types: only('src/config\\.ts') },
