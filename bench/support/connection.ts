@@ -57,7 +57,7 @@ export class Connection {
     let from = 0
     if (!this.#inBody) {
       const before = this.#text.length
-      this.#text += bytes.latin1Slice()
+      this.#text += bytes.toString('latin1')
       const end = this.#text.indexOf(END_OF_HEAD)
       if (end < 0) return
       this.#begin(this.#text.slice(0, end))
@@ -95,7 +95,7 @@ export class Connection {
         continue
       }
       const end = bytes.indexOf(0x0a, from)
-      this.#text += bytes.latin1Slice(from, end < 0 ? bytes.length : end)
+      this.#text += bytes.toString('latin1', from, end < 0 ? bytes.length : end)
       if (end < 0) return
       from = end + 1
       const size = parseInt(this.#text, 16)
@@ -110,8 +110,8 @@ export class Connection {
   #keep (bytes: Buffer, from: number, to: number): void {
     if (to <= from) return
     this.#bytes += to - from
-    if (this.#start.length < KEPT) this.#start += bytes.latin1Slice(from, Math.min(to, from + KEPT - this.#start.length))
-    const tail = bytes.latin1Slice(Math.max(from, to - KEPT), to)
+    if (this.#start.length < KEPT) this.#start += bytes.toString('latin1', from, Math.min(to, from + KEPT - this.#start.length))
+    const tail = bytes.toString('latin1', Math.max(from, to - KEPT), to)
     this.#tail = tail.length >= KEPT ? tail : (this.#tail + tail).slice(-KEPT)
   }
 

@@ -104,7 +104,7 @@ async function stop (child: ChildProcess): Promise<void> {
 /** For a helper: answers each question of its parent; an error is passed on. */
 export function answerQuestions<Q> (answer: (question: Q) => Promise<object> | object): void {
   process.on('message', (question: Q) => {
-    void (async () => answer(question))().then(
+    Promise.resolve(question).then(answer).then(
       result => process.send!(result),
       (error: unknown) => process.send!({ error: error instanceof Error ? error.stack : String(error) }))
   })

@@ -1,0 +1,72 @@
+/** The same work against servers that apps use today: rxdb-server in memory, express-pouchdb on disk. */
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Target } from './support/processes.ts'
+import { rateRow, type Row } from './support/report.ts'
+import { interleave } from './support/stats.ts'
+import type { Suite } from './support/suite.ts'
+
+const folder = fileURLToPath(new URL('peers', import.meta.url))
+/** What a peer is filled with before it is pulled from. */
+const DOCUMENTS = 20_000
+
+/** By the lockfile of their own: nobody else needs their 150 MB. */
+function install (): void {
+  if (existsSync(`${folder}/node_modules`)) return
+  console.error('installing the peers …')
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+}
+
+async function start (suite: Suite): Promise<{ rxdb: Target, pouch: Target }> {
+  install()
+  return { rxdb: await suite.target('../peers/rxdb-server.js'), pouch: await suite.target('../peers/express-pouchdb.js', `${suite.folder}/pouch`) }
+}
+
+export async function peerPushes (suite: Suite, server: Target): Promise<Row[]> {
+  const { rxdb, pouch } = await start(suite)
+  const { rounds: count, ms } = suite.settings
+  const rows: Row[] = []
+  for (const { connections, changes, bar, aim } of [{ connections: 64, changes: 1, bar: 10, aim: 20 }, { connections: 8, changes: 100, bar: 3, aim: 5 }]) {
+    const shape = { connections, changes, ms }
+    const contenders = {
+      server: () => suite.load({ kind: 'push', ...server, ...shape }),
+      rxdb: () => suite.load({ kind: 'rxdb-push', ...rxdb, ...shape }),
+      pouch: () => suite.load({ kind: 'pouch-push', ...pouch, ...shape })
+    }
+    await interleave(1, contenders)
+    const rounds = await interleave(Math.min(count, 3), contenders)
+    const of = { work: `push ${connections}×${changes}`, unit: 'documents/s' }
+    rows.push(
+      rateRow({ ...of, limit: 'express-pouchdb, on disk', bar, aim }, { rounds, ours: 'server', limit: 'pouch' }),
+      rateRow({ ...of, limit: 'rxdb-server, in memory' }, { rounds, ours: 'server', limit: 'rxdb' }))
+  }
+  return rows
+}
+
+export async function peerPulls (suite: Suite, server: Target): Promise<Row[]> {
+  const { rxdb, pouch } = await start(suite)
+  const { rounds: count, ms } = suite.settings
+  await fill(suite, 'rxdb-push', rxdb)
+  await fill(suite, 'pouch-push', pouch)
+  const shape = { connections: 20, limit: 1000, ms: 2 * ms, checkpoint: { global: 0 }, follow: true }
+  const contenders = {
+    server: () => suite.load({ kind: 'pull', ...server, ...shape }),
+    rxdb: () => suite.load({ kind: 'rxdb-pull', ...rxdb, ...shape }),
+    pouch: () => suite.load({ kind: 'pouch-pull', ...pouch, ...shape })
+  }
+  await interleave(1, contenders)
+  const rounds = await interleave(Math.min(count, 3), contenders)
+  const of = { work: 'first pull, 20 clients', unit: 'documents/s' }
+  return [
+    rateRow({ ...of, limit: 'rxdb-server, in memory', bar: 5, aim: 25 }, { rounds, ours: 'server', limit: 'rxdb' }),
+    rateRow({ ...of, limit: 'express-pouchdb, on disk' }, { rounds, ours: 'server', limit: 'pouch' })
+  ]
+}
+
+async function fill (suite: Suite, kind: 'rxdb-push' | 'pouch-push', peer: Target): Promise<void> {
+  for (let documents = 0; documents < DOCUMENTS;) {
+    const { acknowledged } = await suite.load({ kind, ...peer, connections: 2, changes: 500, ms: 200 })
+    documents += acknowledged
+  }
+}

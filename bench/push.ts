@@ -1,0 +1,93 @@
+/** Durable pushes, against what HTTP and SQLite alone can do. */
+import { peerPushes } from './peers.ts'
+import type { PushLoad } from './support/loads.ts'
+import type { Target } from './support/processes.ts'
+import { rateRow, type Row } from './support/report.ts'
+import { interleave } from './support/stats.ts'
+import { headOf, type Suite, type Work } from './support/suite.ts'
+
+/** A server and how many of its changes were acknowledged, to be compared with its log in the end. */
+class Counted {
+  readonly #suite: Suite
+  readonly #server: Target
+  #acknowledged = 0
+
+  constructor (suite: Suite, server: Target) {
+    this.#suite = suite
+    this.#server = server
+  }
+
+  async push (load: Pick<PushLoad, 'connections' | 'changes' | 'updates'>, ms = this.#suite.settings.ms) {
+    const { port, pid } = this.#server
+    const resume = `push ${port} ${load.connections} ${load.changes} ${load.updates === true}`
+    const result = await this.#suite.load({ kind: 'push', port, pid, ms, resume, ...load })
+    this.#acknowledged += result.acknowledged
+    return result
+  }
+
+  /** @throws Error when an acknowledged change is not in the log, or one is there twice */
+  async check (): Promise<void> {
+    const { checkpoint: { global } } = await headOf(this.#server)
+    if (global !== this.#acknowledged) throw new Error(`${this.#acknowledged} changes were acknowledged, the log has ${global}`)
+  }
+}
+
+export const push: Work = {
+  name: 'push',
+  async run (suite) {
+    const server = await suite.server('push.db')
+    const pushes = new Counted(suite, server)
+    const rows = [...await oneByOne(suite, pushes), ...await byHundreds(suite, pushes), ...await alone(suite, pushes)]
+    await pushes.check()
+    return [...rows, ...suite.settings.peers ? await peerPushes(suite, server) : []]
+  }
+}
+
+async function oneByOne (suite: Suite, pushes: Counted): Promise<Row[]> {
+  const { rounds: count, ms } = suite.settings
+  const node = await suite.target('raw-http.ts', 'node')
+  const fastify = await suite.target('raw-http.ts', 'fastify')
+  const shape = { connections: 64, changes: 1 }
+  const contenders = {
+    server: () => pushes.push(shape),
+    node: () => suite.load({ kind: 'echo', ...node, ms, ...shape }),
+    fastify: () => suite.load({ kind: 'echo', ...fastify, ms, ...shape })
+  }
+  // The first slice finds every process cold.
+  await interleave(1, contenders)
+  const rounds = await interleave(count, contenders)
+  const of = { work: 'push 64×1', unit: 'documents/s' }
+  return [
+    rateRow({ ...of, limit: 'node:http echo', bar: 0.3, aim: 0.5 }, { rounds, ours: 'server', limit: 'node' }),
+    rateRow({ ...of, limit: 'Fastify echo' }, { rounds, ours: 'server', limit: 'fastify' })
+  ]
+}
+
+async function byHundreds (suite: Suite, pushes: Counted): Promise<Row[]> {
+  const { rounds: count, ms } = suite.settings
+  const shape = { connections: 8, changes: 100 }
+  const contenders = {
+    inserts: () => pushes.push(shape),
+    rawInserts: () => suite.sqlite({ work: 'insert', path: 'raw.db', ms }),
+    updates: () => pushes.push({ ...shape, updates: true }),
+    rawUpdates: () => suite.sqlite({ work: 'update', path: 'raw.db', ms })
+  }
+  await interleave(1, contenders)
+  const rounds = await interleave(count, contenders)
+  const of = { unit: 'documents/s', limit: 'SQLite, same rows', bar: 0.5, aim: 0.7 }
+  return [
+    rateRow({ ...of, work: 'push 8×100, inserts' }, { rounds, ours: 'inserts', limit: 'rawInserts' }),
+    rateRow({ ...of, work: 'push 8×100, updates' }, { rounds, ours: 'updates', limit: 'rawUpdates' })
+  ]
+}
+
+async function alone (suite: Suite, pushes: Counted): Promise<Row[]> {
+  const { rounds: count, ms } = suite.settings
+  const contenders = {
+    server: () => pushes.push({ connections: 1, changes: 1 }, ms / 2),
+    commit: () => suite.sqlite({ work: 'commit', path: 'bare.db', ms: ms / 2 })
+  }
+  await interleave(1, contenders)
+  const rounds = await interleave(count, contenders)
+  return [rateRow({ work: 'push 1×1', unit: 'documents/s', limit: 'bare FULL commit', bar: 0.5, aim: 0.8 }, { rounds, ours: 'server', limit: 'commit' })]
+}

@@ -1,0 +1,113 @@
+/** HELPER: the load generator. Every connection sends its next request when the last one is answered. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Connection } from './connection.ts'
+import { Pull, Push, type Conversation } from './conversations.ts'
+import { Series } from './documents.ts'
+import type { Load, LoadResult } from './loads.ts'
+import { PeerPull, PeerPush } from './peer-conversations.ts'
+import { answerQuestions, cpuMs } from './processes.ts'
+
+const kept = new Map<string, Conversation[]>()
+
+function conversationsOf (load: Load): Conversation[] {
+  const known = load.resume === undefined ? undefined : kept.get(load.resume)
+  if (known !== undefined) return known
+  const documents = new Series()
+  const made = Array.from({ length: load.connections }, (_, number) => conversationOf(load, documents, number))
+  if (load.resume !== undefined) kept.set(load.resume, made)
+  return made
+}
+
+function conversationOf (load: Load, documents: Series, number: number): Conversation {
+  switch (load.kind) {
+    case 'push':
+    case 'echo': return new Push(load, documents, number)
+    case 'rxdb-push':
+    case 'pouch-push': return new PeerPush(load, documents)
+    case 'rxdb-pull':
+    case 'pouch-pull': return new PeerPull(load)
+    default: return new Pull(load)
+  }
+}
+
+/** Counts what its connections are answered, from `measure` to `measured` apart. */
+class Run {
+  acknowledged = 0
+  measured = 0
+  readonly times: number[] = []
+  measuring = false
+  #stopping = false
+  #open = 0
+  #idle: () => void = () => {}
+  #fail: (error: unknown) => void = () => {}
+  /** Rejects when an answer is not what it should be. */
+  readonly failed = new Promise<never>((_resolve, reject) => { this.#fail = reject })
+  readonly #connections: Connection[] = []
+
+  start (port: number, conversations: readonly Conversation[]): void {
+    this.failed.catch(() => {})
+    for (const conversation of conversations) this.#connect(port, conversation)
+  }
+
+  /** Sends no more; resolves when every request that is out has been answered. */
+  async stop (): Promise<void> {
+    this.#stopping = true
+    if (this.#open > 0) await Promise.race([new Promise<void>(resolve => { this.#idle = resolve }), this.failed])
+    for (const connection of this.#connections) connection.close()
+  }
+
+  #connect (port: number, conversation: Conversation): void {
+    let sent = 0
+    const connection = new Connection(port, response => {
+      try {
+        this.#count(conversation.take(response), performance.now() - sent)
+      } catch (error) {
+        this.#fail(error)
+        return
+      }
+      if (this.#stopping) {
+        if (--this.#open === 0) this.#idle()
+        return
+      }
+      sent = performance.now()
+      connection.send(conversation.request())
+    }, () => this.#fail(new Error('a connection was lost')))
+    this.#connections.push(connection)
+    this.#open++
+    sent = performance.now()
+    connection.send(conversation.request())
+  }
+
+  #count (documents: number, ms: number): void {
+    this.acknowledged += documents
+    if (!this.measuring) return
+    this.measured += documents
+    this.times.push(ms)
+  }
+}
+
+async function run (load: Load): Promise<LoadResult> {
+  const run = new Run()
+  run.start(load.port, conversationsOf(load))
+  await Promise.race([sleep(load.ms / 5), run.failed])
+  const before = { time: performance.now(), server: cpuMs(load.pid), own: process.cpuUsage() }
+  run.measuring = true
+  await Promise.race([sleep(load.ms), run.failed])
+  run.measuring = false
+  const ms = performance.now() - before.time
+  const server = cpuMs(load.pid) - before.server
+  const own = process.cpuUsage(before.own)
+  await run.stop()
+  const times = run.times.sort((a, b) => a - b)
+  const quantile = (share: number): number => times[Math.floor(times.length * share)] ?? NaN
+  return {
+    rate: run.measured / ms * 1000,
+    cpuMicros: server * 1000 / run.measured,
+    generator: (own.user + own.system) / 1000 / ms,
+    acknowledged: run.acknowledged,
+    p50: quantile(0.5),
+    p99: quantile(0.99)
+  }
+}
+
+answerQuestions(run)

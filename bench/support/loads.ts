@@ -1,0 +1,48 @@
+/** What a load generator is asked to do, and what it tells. */
+
+/** Where the requests go. */
+interface Base {
+  readonly port: number
+  /** Process whose CPU is counted. */
+  readonly pid: number
+  readonly connections: number
+  /** How long is measured, after a fifth of that time to warm up. */
+  readonly ms: number
+  /** Conversations go on where the last load of this name left them. */
+  readonly resume?: string
+}
+
+/** `echo`: the bodies of our pushes to `/`, whatever comes back. */
+export interface PushLoad extends Base {
+  readonly kind: 'push' | 'echo' | 'rxdb-push' | 'pouch-push'
+  readonly changes: number
+  /** Updates go to documents that the same connection inserted before; default false. */
+  readonly updates?: boolean
+}
+
+export interface PullLoad extends Base {
+  readonly kind: 'pull' | 'echo-pull' | 'page' | 'rxdb-pull' | 'pouch-pull'
+  readonly limit: number
+  /** Where each conversation begins; with `follow` it goes on from the answer, else it asks the same again. */
+  readonly checkpoint: { readonly global: number }
+  readonly epoch?: string
+  readonly follow: boolean
+  /** Documents that every answer holds, where that is known: each must move the checkpoint by as many. */
+  readonly expect?: number
+}
+
+export type Load = PushLoad | PullLoad
+
+export interface LoadResult {
+  /** Documents a second, or requests where there are none. */
+  readonly rate: number
+  /** CPU of the measured process per document or request, µs. */
+  readonly cpuMicros: number
+  /** Share of one core that the generator used. */
+  readonly generator: number
+  /** Changes that were acknowledged in all, before and after the measured time too. */
+  readonly acknowledged: number
+  /** Of the requests in the measured time, ms. */
+  readonly p50: number
+  readonly p99: number
+}

@@ -1,0 +1,82 @@
+/** What every work of the suite is given, and what it gives back. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Load, LoadResult } from './loads.ts'
+import { Helper, startServer, startTarget, type Target } from './processes.ts'
+import type { SqliteQuestion } from './raw-sqlite.ts'
+import type { Row } from './report.ts'
+import type { Sample } from './stats.ts'
+
+export interface Settings {
+  /** Of every comparison. */
+  readonly rounds: number
+  /** Of one slice of a round, ms. */
+  readonly ms: number
+  /** Documents of the log that a server is started with. */
+  readonly large: number
+  /** Also measure the peers (bench/peers). */
+  readonly peers: boolean
+  /** For node, when it runs the server: a profiler's options, say. */
+  readonly serverArgs: readonly string[]
+}
+
+export interface Work {
+  readonly name: string
+  run (suite: Suite): Promise<Row[]>
+}
+
+/** Files and processes of one work; all end with it. */
+export class Suite {
+  readonly settings: Settings
+  readonly folder = mkdtempSync(join(tmpdir(), 'pocket-bench-'))
+  readonly #ends: Array<() => Promise<void>> = []
+  #generator: Helper | undefined
+  #sqlite: Helper | undefined
+
+  constructor (settings: Settings) {
+    this.settings = settings
+  }
+
+  /** This server on a file of its own. */
+  async server (db: string): Promise<Target> {
+    return this.#keep(await startServer(join(this.folder, db), this.settings.serverArgs))
+  }
+
+  /** Another server to compare with: a script under support/ or a path from there. */
+  async target (script: string, ...args: string[]): Promise<Target> {
+    return this.#keep(await startTarget(script, args))
+  }
+
+  async load (load: Load): Promise<LoadResult> {
+    this.#generator ??= this.#keep(Helper.start('generator.ts'))
+    return await this.#generator.ask<LoadResult>(load)
+  }
+
+  /** SQLite without a server, on a file of its own. */
+  async sqlite (question: SqliteQuestion): Promise<Sample> {
+    this.#sqlite ??= this.#keep(Helper.start('raw-sqlite.ts'))
+    return await this.#sqlite.ask<Sample>({ ...question, path: join(this.folder, question.path) })
+  }
+
+  async end (): Promise<void> {
+    for (const end of this.#ends.reverse()) await end()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  #keep<T extends { stop (): Promise<void> }> (part: T): T {
+    this.#ends.push(() => part.stop())
+    return part
+  }
+}
+
+/** Head and epoch of a server's log: a pull of a collection that nobody writes reaches it at once. */
+export async function headOf ({ port }: Target): Promise<{ checkpoint: { global: number }, epoch: string }> {
+  const response = await fetch(`http://127.0.0.1:${port}/sync/pull`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ type: 'pull', id: 'head', timestamp: Date.now(), collections: ['nobody-writes-this'], checkpoint: { global: 0 } })
+  })
+  const { checkpoint, epoch } = await response.json() as { checkpoint: { global: number }, epoch: string }
+  return { checkpoint: { global: checkpoint.global }, epoch }
+}
