@@ -1,0 +1,40 @@
+import { randomId, type Link } from './link.ts'
+import { ResyncRequired } from './problem.ts'
+import type { CallOptions, PullInput, PullResponse } from './types.ts'
+
+export type PullAllOptions = CallOptions & {
+  /**
+   * Called before everything comes again from the beginning: mark what you have, and drop what did not come when
+   * the pages end. Without it `pullAll` throws the `ResyncRequired`.
+   */
+  readonly onResync?: (resync: ResyncRequired) => void | Promise<void>
+}
+
+export function pull (link: Link, clientId: string, input: PullInput, { signal, retries }: CallOptions & { retries?: number } = {}): Promise<PullResponse> {
+  const id = randomId()
+  const { collections, checkpoint, epoch, limit, waitMs } = input
+  const text = JSON.stringify({ type: 'pull', id, timestamp: Date.now(), collections, checkpoint, epoch, limit, waitMs, clientId })
+  return link.pull(text, { id, signal, waitMs, ...retries === undefined ? {} : { retries } })
+}
+
+/** Pages until there is no more. @param next pulls one page */
+export async function * pullAll (next: (input: PullInput) => Promise<PullResponse>, input: PullInput, { onResync }: PullAllOptions): AsyncGenerator<PullResponse, void, undefined> {
+  let { checkpoint, epoch } = input
+  for (let resyncs = 0; ;) {
+    let page: PullResponse
+    try {
+      page = await next({ ...input, ...checkpoint === undefined ? {} : { checkpoint }, epoch })
+    } catch (error) {
+      // A server that refuses its own starting point would do so for ever.
+      if (!(error instanceof ResyncRequired) || onResync === undefined || resyncs++ > 2) throw error
+      await onResync(error)
+      checkpoint = error.checkpoint
+      epoch = error.epoch
+      continue
+    }
+    checkpoint = page.checkpoint
+    epoch = page.epoch
+    yield page
+    if (!page.hasMore) return
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Live changes for as long as the app wants them: connections one after the other, each from where the last one
+ * got to (promise 5). Where something on the way holds streams back, long polls take their place.
+ */
+import { Deadline, fullJitter, sleep } from './backoff.ts'
+import { asProblem, Credential, randomId, type Link } from './link.ts'
+import { ResyncRequired, unreachable, type SyncProblem } from './problem.ts'
+import { SseParser, type Frame } from './sse-parser.ts'
+import type { Bye, Checkpoint, Hello, PullInput, PullResponse, StreamEvent } from './types.ts'
+
+/** What the stream of one client needs. */
+export interface StreamSource {
+  readonly link: Link
+  readonly collections: readonly string[]
+  readonly checkpoint: Checkpoint
+  readonly epoch: string | undefined
+  readonly signal: AbortSignal
+  /** One poll, without retries. */
+  readonly pull: (input: PullInput) => Promise<PullResponse>
+}
+
+/** So many greetings in a row that did not come mean that streams do not get through here. */
+const LATE_HELLOS = 3
+/** Heartbeats that may be missing before a connection counts as dead. */
+const HEARTBEATS = 2.5
+const DEFAULT_HEARTBEAT_MS = 15_000
+/** A server that does not wait must not be asked without end. */
+const MIN_POLL_MS = 1000
+
+const namedEvents = new Set(['hello', 'ping', 'resync', 'bye'])
+
+export class StreamReader {
+  readonly #source: StreamSource
+  readonly #credential: Credential
+  /** Of the last whole frame. */
+  #cursor: string
+  #checkpoint: Checkpoint
+  #epoch: string | undefined
+  #heartbeatMs = DEFAULT_HEARTBEAT_MS
+  #retryMs: number
+  /** Attempts in a row that came to nothing. */
+  #failures = 0
+  #lateHellos = 0
+
+  constructor (source: StreamSource) {
+    this.#source = source
+    this.#credential = new Credential(source.link)
+    this.#checkpoint = source.checkpoint
+    this.#epoch = source.epoch
+    this.#cursor = cursorOf(source.checkpoint, source.epoch)
+    this.#retryMs = source.link.timing.backoffMs
+  }
+
+  /** Until the signal aborts. @throws SyncProblem what trying again cannot mend */
+  async * events (): AsyncGenerator<StreamEvent, void, undefined> {
+    const { signal } = this.#source
+    while (!signal.aborted) {
+      let pause = 0
+      try {
+        if (this.#lateHellos < LATE_HELLOS) pause = yield * this.#connection()
+        else yield * this.#polls()
+      } catch (error) {
+        if (signal.aborted) return
+        const problem = asProblem(error)
+        if (problem instanceof ResyncRequired) yield this.#resync(problem)
+        if (this.#credential.replaceable(problem)) continue
+        if (!problem.retryable && !(problem instanceof ResyncRequired)) throw problem
+        pause = this.#pauseAfter(problem)
+        if (problem.retryable) yield this.#placed({ type: 'disconnected' as const, error: problem, retryMs: pause })
+      }
+      await sleep(pause, signal)
+    }
+  }
+
+  #pauseAfter ({ retryAfterMs = 0 }: SyncProblem): number {
+    const { backoffMaxMs } = this.#source.link.timing
+    return Math.max(retryAfterMs, fullJitter(this.#failures++, this.#retryMs, backoffMaxMs))
+  }
+
+  /** One connection, to its end. @returns how long to wait before the next, ms */
+  async * #connection (): AsyncGenerator<StreamEvent, number, undefined> {
+    const { link, signal, collections } = this.#source
+    const deadline = new Deadline(signal)
+    const parser = new SseParser()
+    let greeted = false
+    try {
+      const token = await this.#credential.token()
+      deadline.extend(link.timing.helloMs)
+      const query = { ...collections.length === 0 ? {} : { collections: [...collections].sort().join(',') }, since: this.#cursor, c: randomId() }
+      const reader = (await link.open(query, deadline.signal, token)).getReader()
+      for (;;) {
+        if (greeted) deadline.extend(HEARTBEATS * this.#heartbeatMs)
+        const { value } = await reader.read()
+        if (value === undefined) throw unreachable('the stream ended without a farewell')
+        for (const frame of parser.push(value)) {
+          greeted = true
+          // The consumer may take its time: nothing is read meanwhile, so nothing can be missing.
+          deadline.extend()
+          const event = this.#take(frame, parser.retry)
+          if (event !== undefined) yield event
+          if (event?.type === 'bye') return this.#afterBye(event)
+        }
+      }
+    } catch (error) {
+      if (!greeted && deadline.expired) this.#lateHellos++
+      throw error
+    } finally {
+      deadline.end()
+    }
+  }
+
+  /** What a frame says; undefined for what this client does not know. The place moves with either. @throws SyntaxError */
+  #take ({ event, data, id }: Frame, retryMs: number | undefined): StreamEvent | undefined {
+    const parsed = data === undefined || !(event === 'message' || namedEvents.has(event)) ? null : JSON.parse(data) as StreamEvent | null
+    const known = parsed?.type === (event === 'message' ? 'pull-response' : event) ? parsed : undefined
+    if (id !== undefined && id !== '') this.#cursor = id
+    this.#lateHellos = 0
+    if (retryMs !== undefined) this.#retryMs = retryMs
+    if (known === undefined) return undefined
+    if (known.checkpoint?.global !== undefined) this.#checkpoint = known.checkpoint
+    this.#epoch = known.epoch ?? /~e([a-z0-9]{1,32})/.exec(id ?? '')?.[1] ?? this.#epoch
+    if (known.type === 'hello') this.#greet(known)
+    return this.#placed(known)
+  }
+
+  #greet ({ heartbeatMs }: Hello): void {
+    this.#failures = 0
+    this.#credential.accepted()
+    if (heartbeatMs > 0) this.#heartbeatMs = heartbeatMs
+  }
+
+  #afterBye ({ reason, retryMs }: Bye): number {
+    if (reason === 'token-expired' || reason === 'token-revoked') this.#credential.expired()
+    // A server that is full is asked less and less often.
+    if (reason !== 'overloaded') return retryMs
+    return Math.max(retryMs, fullJitter(this.#failures++, retryMs, this.#source.link.timing.backoffMaxMs))
+  }
+
+  async * #polls (): AsyncGenerator<StreamEvent, void, undefined> {
+    const { link: { timing }, collections, pull, signal } = this.#source
+    const until = performance.now() + timing.streamAgainMs
+    while (performance.now() < until && !signal.aborted) {
+      const start = performance.now()
+      const page = await pull({ collections, checkpoint: this.#checkpoint, epoch: this.#epoch, waitMs: timing.waitMs })
+      this.#failures = 0
+      this.#checkpoint = page.checkpoint
+      this.#epoch = page.epoch
+      this.#cursor = cursorOf(page.checkpoint, page.epoch)
+      const empty = Object.keys(page.changes).length === 0
+      yield empty && page.hasMore ? this.#placed({ type: 'ping' as const }) : page
+      if (empty && !page.hasMore) await sleep(MIN_POLL_MS - (performance.now() - start), signal)
+    }
+    // One more greeting that does not come, and it polls again.
+    this.#lateHellos = LATE_HELLOS - 1
+  }
+
+  #resync ({ reason, checkpoint, epoch }: ResyncRequired): StreamEvent {
+    this.#checkpoint = checkpoint
+    this.#epoch = epoch
+    this.#cursor = cursorOf(checkpoint, epoch)
+    return this.#placed({ type: 'resync' as const, reason })
+  }
+
+  #placed<T extends object> (event: T): T & { checkpoint: Checkpoint, epoch: string } {
+    return { ...event, checkpoint: this.#checkpoint, ...this.#epoch === undefined ? {} : { epoch: this.#epoch } } as T & { checkpoint: Checkpoint, epoch: string }
+  }
+}
+
+/** A checkpoint as the URL of a stream has it. */
+function cursorOf ({ global = 0, snapshot }: Checkpoint, epoch: string | undefined): string {
+  return `${global}${epoch === undefined ? '' : `~e${epoch}`}${snapshot === undefined ? '' : `~s${snapshot}`}`
+}
