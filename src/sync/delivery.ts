@@ -66,16 +66,10 @@ export class Delivery {
   serve (stream: Stream): boolean {
     const { tail } = this.#options
     if (!stream.open || stream.full || stream.reading || tail.state === null) return false
-    if (!stream.greeted && !this.#greetIfValid(stream, tail.state)) {
-      this.#fetch(stream)
-      return false
-    }
+    if (!stream.greeted && !this.#greetIfValid(stream, tail.state)) return this.#fetch(stream)
     const place = stream.place!
     if (!stream.doubtful && !stream.owed && place.after >= tail.ring.end) return this.#ping(stream)
-    if (stream.doubtful || stream.seenHead > tail.ring.end || !tail.ring.covers(place.after)) {
-      this.#fetch(stream)
-      return false
-    }
+    if (stream.doubtful || stream.seenHead > tail.ring.end || !tail.ring.covers(place.after)) return this.#fetch(stream)
     const wrote = this.#give(stream, this.#ringFrame(stream, place))
     if (stream.place!.after < tail.ring.end) this.enqueue(stream)
     return wrote || this.#ping(stream)
@@ -146,10 +140,13 @@ export class Delivery {
     return due
   }
 
-  #fetch (stream: Stream): void {
+  /** @returns whether a ping went out: the page comes later, or never while the store fails */
+  #fetch (stream: Stream): boolean {
+    const pinged = this.#ping(stream)
     stream.reading = true
     if (this.#reads < READS) this.#read(stream).catch(this.#options.onError)
     else this.#waiting.push(stream)
+    return pinged
   }
 
   async #read (stream: Stream): Promise<void> {
