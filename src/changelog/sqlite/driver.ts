@@ -15,15 +15,15 @@ const NODE_API_OF_13 = 10
 /** Who holds a file, for the words of an error. */
 export const processId = process.pid
 
-/** @throws Error when the package is not installed, saying how to install it */
-export function openDatabase (path: string, options: DatabaseOptions): Database {
+/** @param source path, or the content of a file @throws Error when the package is not installed, saying how to install it */
+export function openDatabase (source: string | Buffer, options: DatabaseOptions): Database {
   const modern = Number(process.versions['napi']) >= NODE_API_OF_13
   const name = modern ? 'better-sqlite3-napi10' : 'better-sqlite3'
-  let Driver: new (path: string, options: DatabaseOptions) => Database
+  let Driver: new (source: string | Buffer, options: DatabaseOptions) => Database
   try {
     Driver = createRequire(import.meta.url)(name)
   } catch (cause) {
     throw new Error(`the package ${name} cannot be loaded: run "npm install --include=optional" with the Node that runs the server`, { cause })
   }
-  return new Driver(path, options)
+  return new Driver(source, options)
 }

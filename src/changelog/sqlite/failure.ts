@@ -7,14 +7,14 @@ export type Failure = 'busy' | 'full' | 'readonly' | 'broken'
 const FAILURES: ReadonlyArray<readonly [RegExp, Failure]> = [
   [/^SQLITE_(BUSY|LOCKED)/, 'busy'],
   [/^(SQLITE_FULL|ENOSPC|EDQUOT)/, 'full'],
-  [/^(SQLITE_READONLY|SQLITE_PERM|SQLITE_AUTH|EROFS|EACCES|EPERM)/, 'readonly'],
-  [/^(SQLITE_(IOERR|CORRUPT|NOTADB|CANTOPEN|PROTOCOL)|EIO)/, 'broken']
+  [/^(SQLITE_(READONLY|PERM|AUTH|CANTOPEN)|EROFS|EACCES|EPERM)/, 'readonly'],
+  [/^(SQLITE_(IOERR|CORRUPT|NOTADB|PROTOCOL)|EIO)/, 'broken']
 ]
 
 const ADVICE: Record<Failure, string> = {
   busy: 'another program holds the file locked: end it',
   full: 'the disk is full: free some space, writing goes on by itself',
-  readonly: 'the file or its folder is read-only: give the server the right to write there',
+  readonly: 'the file cannot be written: give the server the right to write it and its folder',
   broken: 'the file could not be read or written and is being opened anew: look at the disk, and run "pocket-server check" if it stays'
 }
 

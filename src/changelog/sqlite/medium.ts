@@ -133,6 +133,7 @@ export class Medium {
       this.#releaseNew()
       throw failure === undefined ? error : unavailable(this.#path, failure, error)
     }
+    if (failure === 'broken') this.#distrust = true
     const problem = unavailable(this.#path, failure, error)
     try {
       this.#use(startReading(this.#path, this.#options))

@@ -18,8 +18,13 @@ export type EntryRow = [...FactsRow, id: string | null, checksum: number, docume
 
 /** Over the facts alone, so that a head is verified without its body; the collection by its name. */
 function factsChecksum (f: EntryFacts): number {
-  const text = `${f.sequence}\0${f.collection}\0${f.documentId}\0${f.operation}\0${f.timestamp}\0${f.effectiveTime}\0${f.serverTimestamp}\0${f.previous}\0${f.exact ? 1 : 0}\0${f.userId}\0${f.clientId}\0${f.address}\0${f.rev}`
-  return crc32(f.hash as Buffer, crc32(text))
+  const hash = Buffer.from(f.hash.buffer, f.hash.byteOffset, f.hash.byteLength).toString('latin1')
+  return crc32(`${f.sequence}\0${f.collection}\0${f.documentId}\0${f.operation}\0${f.timestamp}\0${f.effectiveTime}\0${f.serverTimestamp}\0${f.previous}\0${f.exact ? 1 : 0}\0${f.userId}\0${f.clientId}\0${f.address}\0${f.rev}\0${hash}`)
+}
+
+/** Over what a reader is given, so that a page could be verified without the other facts. */
+function bodyChecksum (f: EntryFacts, document: string | null): number {
+  return crc32(`${f.sequence}\0${f.collection}\0${f.documentId}\0${f.operation}\0${f.timestamp}\0${document}`)
 }
 
 /** An entry's facts once it has its place. */
@@ -47,12 +52,11 @@ export const LOG_COLUMNS = 'sequence, collection, document_id, operation, timest
 
 /** Appends the entry's columns to `values`, the bindings of a statement of many rows. */
 export function encodeEntry (values: unknown[], collection: number, facts: EntryFacts, body: { id: string | null, document: string | null }): void {
-  const checksum = factsChecksum(facts)
   values.push(
     facts.sequence, collection, facts.documentId, OPERATIONS.indexOf(facts.operation), facts.timestamp,
     facts.effectiveTime, facts.serverTimestamp, facts.previous, facts.exact ? 1 : 0, facts.hash,
-    facts.userId, facts.clientId, facts.address, facts.rev, checksum,
-    body.id, crc32(body.document ?? '', checksum), body.document
+    facts.userId, facts.clientId, facts.address, facts.rev, factsChecksum(facts),
+    body.id, bodyChecksum(facts, body.document), body.document
   )
 }
 
@@ -100,7 +104,7 @@ export function decodeEntry (row: EntryRow, collection: string, id: string): Sto
     previous: row[7],
     exact: row[8] === 1
   }
-  if (factsChecksum(entry) !== row[14] || crc32(document ?? '', row[14]) !== row[16]) throw damaged(row[0])
+  if (factsChecksum(entry) !== row[14] || bodyChecksum(entry, document) !== row[16]) throw damaged(row[0])
   return entry
 }
 

@@ -1,5 +1,5 @@
 /** Opening the file: for writing, or where that is impossible for reading. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { SyncError } from '../../errors.ts'
 import { assertSynchronous, connect, MEMORY } from './connection.ts'
 import { openDatabase, type Database } from './driver.ts'
@@ -9,6 +9,12 @@ import { dropBallast, fileBytes, loadBallast, markOf, writeMark } from './files.
 import { checkLayout, isEmpty, migrate } from './migrations.ts'
 import type { Resolved } from './options.ts'
 import { verify } from './verify.ts'
+
+/** Up to this size a log in a read-only folder is read from a copy in memory. */
+const COPY_BYTES = 2 ** 30
+/** Where the file says how it is journalled (SQLite file format 1.3.3), and what it says without a WAL. */
+const VERSION_BYTES = [18, 20] as const
+const ROLLBACK_JOURNAL = 1
 
 export interface Connections {
   /** null when the file can only be read. */
@@ -91,14 +97,28 @@ export function startReading (path: string, options: Resolved): Connections {
 }
 
 function openReadonly (path: string, options: Resolved): Database {
-  const plain = connect(path, { ...options, readonly: true })
   try {
-    plain.prepare('SELECT count(*) FROM sqlite_master').get()
-    return plain
+    return readable(connect(path, { ...options, readonly: true }))
   } catch (error) {
-    plain.close()
     // A folder in which no WAL can be made: without one lying there the file alone is the whole log.
-    if (failureOf(error) === undefined || fileBytes(`${path}-wal`) > 0) throw error
-    return openDatabase(`file:${encodeURI(path)}?immutable=1`, { readonly: true })
+    if (failureOf(error) === undefined || fileBytes(`${path}-wal`) > 0 || fileBytes(path) > COPY_BYTES) throw error
+    return readable(copyInMemory(path))
+  }
+}
+
+/** SQLite reads a WAL database only where it may write beside it; one marked as having none it reads anywhere. */
+function copyInMemory (path: string): Database {
+  const content = readFileSync(path)
+  content.fill(ROLLBACK_JOURNAL, ...VERSION_BYTES)
+  return openDatabase(content, { readonly: true })
+}
+
+function readable (database: Database): Database {
+  try {
+    database.prepare('SELECT count(*) FROM sqlite_master').get()
+    return database
+  } catch (error) {
+    database.close()
+    throw error
   }
 }

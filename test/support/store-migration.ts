@@ -1,0 +1,16 @@
+/** Dies by kill -9 in the middle of a second migration: node store-migration.ts <path>. */
+import { connect } from '../../src/changelog/sqlite/connection.ts'
+import { migrate } from '../../src/changelog/sqlite/migrations.ts'
+
+const database = connect(process.argv[2]!, { synchronous: 'full' })
+migrate(database, [
+  () => { throw new Error('the first step has been done') },
+  half => {
+    half.exec('ALTER TABLE log ADD COLUMN half TEXT; CREATE TABLE half (a INTEGER) STRICT')
+    // Enough for pages to reach the WAL before the step is over.
+    half.pragma('cache_size = 1')
+    const insert = half.prepare('INSERT INTO half VALUES (?)')
+    for (let i = 0; i < 100_000; i++) insert.run(i)
+    process.kill(process.pid, 'SIGKILL')
+  }
+])
