@@ -128,8 +128,8 @@ export class MemoryChangeLog implements ChangeStore {
   }
 
   stats (): Readonly<Record<string, number>> {
-    const { log, heads, pushes, journal } = this.#state
-    return { entries: log.size, documents: heads.size, pushes: pushes.size, journal: journal.size }
+    const { log, heads, identities, pushes, journal } = this.#state
+    return { entries: log.size, documents: heads.size, identities: identities.size, pushes: pushes.size, journal: journal.size }
   }
 
   async close (): Promise<void> {

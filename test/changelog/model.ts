@@ -90,7 +90,7 @@ interface World { opened: OpenedLog, store: ChangeStore, model: Model }
 
 /** Any run of commits, repeats, reads, compactions, clearings and restarts does what the naive model says. */
 export function modelProperty (t: Test, open: () => Promise<OpenedLog>, runs = 150): Promise<unknown> {
-  return t.test('promises 2, 3, 4, 8: the log does what a naive model of it does, whatever happens in whatever order', async () => {
+  return t.test('promise 2 (Ordered), promise 3 (Once) and promise 8 (Convergent): the log does what a naive model of it does, whatever happens in whatever order', async () => {
     await fc.assert(fc.asyncProperty(fc.array(action, { maxLength: 60, size: 'max' }), async actions => {
       const opened = await open()
       const world: World = { opened, store: opened.store, model: new Model() }
