@@ -31,6 +31,7 @@ export function judge (output: string, { title }: Sabotage): Verdict {
   const lines = output.split('\n').map((line) => /^ *(not ok|ok) \d+ - (.*)$/.exec(line)).filter((match) => match !== null)
   const about = lines.filter(([, , name = '']) => name.startsWith(title))
   if (about.length === 0) return { red: false, why: `no test "${title}…" was run` }
+  if (about.every(([, , name = '']) => / # SKIP/.test(name))) return { red: false, why: 'the test was skipped' }
   return about.some(([, result]) => result === 'not ok') ? { red: true, why: '' } : { red: false, why: 'the test passed all the same' }
 }
 

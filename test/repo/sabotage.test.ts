@@ -23,6 +23,7 @@ t.test('a sabotage whose place is gone or twice there is refused', async (t) => 
 t.test('only the test that was named, failing, counts as red', async (t) => {
   t.equal(judge('    not ok 3 - holds what it says # time=1ms', sample).red, true)
   t.equal(judge('    ok 3 - holds what it says', sample).red, false)
+  t.match(judge('ok 3 - holds # SKIP no strace', sample), { red: false, why: /skipped/ })
   t.equal(judge('not ok 1 - a.test.ts', sample).red, false, 'a file that does not start proves nothing')
   t.equal(judge('not ok 1 - another\nok 2 - holds', sample).red, false)
 })

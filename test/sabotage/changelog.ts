@@ -86,5 +86,21 @@ export const sabotages: readonly Sabotage[] = [
     replace: 'scanned: head',
     test: memory.test,
     title: 'promise 8 (Convergent): readers that stop anywhere'
+  },
+  {
+    breaks: 'promise 1 (Durable), SQLite: commits are not flushed to the disk',
+    file: 'src/changelog/sqlite/options.ts',
+    find: '...options\n  })',
+    replace: "...options,\n    synchronous: 'normal'\n  })",
+    test: 'test/system/store-disk.test.ts',
+    title: 'promise 1 (Durable): a power cut loses nothing that was answered'
+  },
+  {
+    breaks: 'promise 3 (Once), SQLite: the record of a push is committed after its entries',
+    file: 'src/changelog/sqlite/writer.ts',
+    find: 'this.#pushes.run(pushes)',
+    replace: 'setTimeout(() => this.#pushes.run(pushes), 20)',
+    test: 'test/system/store-faults.test.ts',
+    title: 'promise 1 (Durable) and 3 (Once)'
   }
 ]
