@@ -95,6 +95,9 @@ export class Pusher {
 function prepare (input: PushInput): Prepared {
   const { id = randomId() } = input
   if (id.length < 1 || id.length > 100) throw new TypeError('the id of a push has 1 to 100 characters')
+  if (input.id !== undefined && input.changes.some(({ timestamp }) => timestamp === undefined)) {
+    throw new TypeError('under an id of your own each change has its timestamp: sent again, it must be the same change')
+  }
   const now = Date.now()
   const changes = input.changes.map(change => {
     const { timestamp = now, base = change.operation === 'insert' ? 0 : undefined } = change

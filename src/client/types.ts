@@ -56,7 +56,7 @@ export interface ChangeInput {
   readonly documentId: string
   /** The whole document; not needed with `delete`. */
   readonly document?: Change['document']
-  /** When the user made the change, ms since 1970. Default: now. */
+  /** When the user made the change, ms since 1970. Default: now; not with an `id` of the app's own. */
   readonly timestamp?: number
   /**
    * The sequence of the version that was edited, as a page or a result gave it. Without it the server can often
@@ -70,7 +70,8 @@ export interface PushInput {
   readonly changes: readonly ChangeInput[]
   /**
    * Under which the message is known when it is sent again; 1 to 100 characters. Keep it with the changes where
-   * they must survive the app: a push that failed is sent again under the same id. Default: a random one.
+   * they must survive the app: a push that failed is sent again under the same id, with the same changes down to
+   * their timestamps. Default: a random one.
    */
   readonly id?: string
   /** Apply all changes or none. Such a push is never split. Default false. */
