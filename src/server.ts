@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { DEFAULT_LOG, openBackend, openPubSub } from './backends.ts'
 import type { ChangeStore } from './changelog/changelog.ts'
 import { resolveConfig } from './config.ts'
-import type { Config, PocketServerOptions } from './config.ts'
+import type { Config, Logger, PocketServerOptions } from './config.ts'
 import { SyncError } from './errors.ts'
 import { buildApp, syncPlugin } from './http/app.ts'
 import { attach, isSync } from './http/attach.ts'
@@ -24,6 +24,7 @@ import { Doorbell } from './sync/doorbell.ts'
 import { LiveFeed } from './sync/feed.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
+import type { StreamClient } from './sync/stream.ts'
 
 const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
 export { version }
@@ -103,10 +104,11 @@ export class PocketServer {
    * are served; once it has one, before or after this call, `/sync/*` alone: everything else, its own /health
    * too, is its listener's. `/sync/*` is answered before any middleware: to stand behind one, use `handler`.
    *
-   * Timers of the server that were left at Node's defaults are set to this server's; `close` gives it back, open.
+   * Timers of the server that were left at Node's defaults are set to this server's (the one of the whole request
+   * only on a server without a listener: uploads of the application may take long). `close` gives it back, open.
    */
   attach (server: Server): this {
-    this.#detach.add(attach(server, this.#dispatch, this.#config.limits))
+    this.#detach.add(attach(server, this.#dispatch, this.#config))
     this.#startEarly()
     return this
   }
@@ -139,6 +141,16 @@ export class PocketServer {
   /** Always throws: this server has no WebSocket. */
   attachWebSocket (_server: unknown): never {
     throw new Error('This server speaks HTTP and Server-Sent Events, not WebSocket: use attach(httpServer), and let clients read GET /sync/stream.')
+  }
+
+  /** The open streams. */
+  getClients (): StreamClient[] {
+    return this.#running?.feed.clients() ?? []
+  }
+
+  /** Ends a stream at once; its client may come back. @returns whether there was one */
+  disconnectClient (id: string): boolean {
+    return this.#running?.feed.disconnect(id) ?? false
   }
 
   async healthCheck (): Promise<ServerHealth> {
@@ -229,7 +241,7 @@ export class PocketServer {
     this.#pubsub = pubsub ?? await openPubSub()
     const bell = new Doorbell(this.#pubsub, clock, this.#config.pollInterval)
     await bell.open()
-    const services = { ...compose(this.#config, store, bell), draining: this.#draining.signal }
+    const services = { ...compose(this.#config, store, bell), draining: this.#draining.signal, logRequests: wantsDebug(this.#options.logger) }
     await services.feed.open()
     const app = buildApp(services)
     await app.ready()
@@ -243,6 +255,10 @@ const clock: Clock = {
     const timer = setTimeout(callback, ms)
     return () => { clearTimeout(timer) }
   }
+}
+
+function wantsDebug (logger: (Logger & { isLevelEnabled?: (level: string) => boolean }) | undefined): boolean {
+  return logger?.isLevelEnabled?.('debug') ?? logger !== undefined
 }
 
 function compose (config: Config, store: ChangeStore, bell: Doorbell) {

@@ -1,5 +1,7 @@
 /** Ready JSON text, written straight to the response. */
-import type { ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import type { Exchange } from './exchange.ts'
 import type { Services } from './services.ts'
 
 export interface Answer {
@@ -10,15 +12,55 @@ export interface Answer {
   readonly headers?: readonly string[]
 }
 
-export function sendJson ({ draining }: Services, response: ServerResponse, { status = 200, body, cacheControl, headers }: Answer): void {
+/** Below this many characters a packet is a packet. */
+const WORTH_CODING = 1024
+
+/** Coded, where the client takes that and there is something to gain. */
+export function sendJson (services: Services, exchange: Exchange, answer: Answer): Promise<void> | void {
+  if (answer.body.length <= WORTH_CODING) {
+    write(services, exchange, { ...answer, coded: answer.body })
+    return
+  }
+  const coding = codingOf(exchange.request.headers['accept-encoding'])
+  const headers = [...answer.headers ?? [], 'vary', 'accept-encoding']
+  if (coding === null) {
+    write(services, exchange, { ...answer, headers, coded: answer.body })
+    return
+  }
+  headers.push('content-encoding', coding)
+  return coders[coding](answer.body).then(coded => write(services, exchange, { ...answer, headers, coded }))
+}
+
+interface Coded extends Answer {
+  readonly coded: string | Buffer
+}
+
+function write ({ draining }: Services, { response }: Exchange, { status = 200, coded, cacheControl, headers }: Coded): void {
   const head = [
     'content-type', 'application/json',
     'cache-control', cacheControl,
     'x-content-type-options', 'nosniff',
-    'content-length', String(Buffer.byteLength(body))
+    'content-length', String(Buffer.byteLength(coded))
   ]
   if (headers !== undefined) head.push(...headers)
   if (draining.aborted) head.push('connection', 'close')
   response.writeHead(status, head)
-  response.end(body)
+  response.end(coded)
+}
+
+type Coding = 'gzip' | 'br'
+
+const zip = promisify<string, object, Buffer>(gzip)
+const brotli = promisify<string, object, Buffer>(brotliCompress)
+
+/** Quick rather than small: a page is coded for one reader. */
+const coders: Record<Coding, (text: string) => Promise<Buffer>> = {
+  gzip: text => zip(text, { level: 3 }),
+  br: text => brotli(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 3 } })
+}
+
+function codingOf (accept: string | string[] | undefined): Coding | null {
+  if (typeof accept !== 'string') return null
+  const taken = accept.toLowerCase().split(',').filter(part => !/;\s*q=0(\.0*)?\s*$/.test(part)).map(part => part.split(';', 1)[0]!.trim())
+  return taken.includes('gzip') ? 'gzip' : taken.includes('br') ? 'br' : null
 }

@@ -82,6 +82,7 @@ function prepare (app: FastifyInstance, services: Services): Paths {
     }
     done()
   })
+  if (services.logRequests) logRequests(app, services)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => { done(null) })
   app.setErrorHandler((error, request, reply) => {
@@ -89,6 +90,15 @@ function prepare (app: FastifyInstance, services: Services): Paths {
     refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)
   })
   return paths
+}
+
+/** Never a URL: its query may hold what somebody meant to keep. */
+function logRequests (app: FastifyInstance, { config: { logger } }: Services): void {
+  app.addHook('onResponse', (request, reply, done) => {
+    const { method, routeOptions: { url } } = request
+    logger.debug({ method, route: url, status: reply.raw.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 }, 'request')
+    done()
+  })
 }
 
 /** What no route takes: OPTIONS of a known path, another method on it, or a path that is not there. */

@@ -1,11 +1,13 @@
 /** Puts this server in front of the listeners of an application's own `http.Server`. */
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
-import type { Limits } from '../config.ts'
+import type { Config, Limits } from '../config.ts'
+import { answerBroken } from './node-server.ts'
 import { awaitContinue } from './receive.ts'
 
 /** Node's defaults: a server that still has them was not configured. */
 const NODE_KEEP_ALIVE_MS = 5_000
 const NODE_HEADERS_MS = 60_000
+const NODE_REQUEST_MS = 300_000
 
 /**
  * Requests go to `ours` before any listener sees them: `/sync/*` alone once the server has a request listener
@@ -13,8 +15,8 @@ const NODE_HEADERS_MS = 60_000
  * listener after this and nothing is answered twice.
  * @returns gives the server back
  */
-export function attach (server: Server, ours: RequestListener, limits: Limits): () => void {
-  applyTimers(server, limits)
+export function attach (server: Server, ours: RequestListener, config: Config): () => void {
+  applyTimers(server, config.limits)
   const emit = server.emit
   const onContinue = (request: IncomingMessage, response: ServerResponse): void => {
     response.writeContinue()
@@ -34,7 +36,9 @@ export function attach (server: Server, ours: RequestListener, limits: Limits): 
     return Reflect.apply(emit, this, [event, ...args]) as boolean
   }
   server.emit = intercept as Server['emit']
+  const unanswer = server.listenerCount('clientError') === 0 ? answerBroken(server, config) : () => {}
   return () => {
+    unanswer()
     server.off('checkContinue', onContinue)
     if (server.emit === intercept) server.emit = emit
   }
@@ -45,7 +49,8 @@ export function isSync (url: string): boolean {
 }
 
 /** Only those that were left at Node's defaults and that can harm no other route: uploads of the application may take long. */
-function applyTimers (server: Server, { keepAliveMs, headersMs }: Limits): void {
+function applyTimers (server: Server, { keepAliveMs, headersMs, requestMs }: Limits): void {
   if (server.keepAliveTimeout === NODE_KEEP_ALIVE_MS) server.keepAliveTimeout = keepAliveMs
   if (server.headersTimeout === NODE_HEADERS_MS) server.headersTimeout = headersMs
+  if (server.requestTimeout === NODE_REQUEST_MS && server.listenerCount('request') === 0) server.requestTimeout = requestMs
 }

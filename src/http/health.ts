@@ -30,8 +30,8 @@ export function healthOf ({ store, feed, pushes, activity, draining }: Services)
 
 /** 503 when writes cannot be made durable or the server drains, so that a load balancer sends clients elsewhere. */
 export function healthRoute (app: FastifyInstance, services: Services): void {
-  app.get('/health', serve(services, ({ response }) => {
+  app.get('/health', serve(services, (exchange) => {
     const health = healthOf(services)
-    sendJson(services, response, { status: health.status === 'ok' ? 200 : 503, body: JSON.stringify(health), cacheControl: 'no-store' })
+    return sendJson(services, exchange, { status: health.status === 'ok' ? 200 : 503, body: JSON.stringify(health), cacheControl: 'no-store' })
   }))
 }

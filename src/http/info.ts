@@ -24,7 +24,7 @@ export function infoRoute (app: FastifyInstance, services: Services): void {
     features,
     limits: Object.fromEntries(told.map(name => [name, limits[name]]).filter(([, value]) => Number.isFinite(value)))
   })
-  app.get('/sync/info', serve(services, ({ response }) => {
-    sendJson(services, response, { body, cacheControl: 'no-store' })
+  app.get('/sync/info', serve(services, (exchange) => {
+    return sendJson(services, exchange, { body, cacheControl: 'no-store' })
   }))
 }

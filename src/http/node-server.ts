@@ -1,12 +1,11 @@
 /** Node's own server with this server's limits, and one answer to what never becomes a request. */
-import { createServer } from 'node:http'
+import { STATUS_CODES, createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Config } from '../config.ts'
 import { SyncError } from '../errors.ts'
 import { problemOf } from './problem.ts'
 import { awaitContinue } from './receive.ts'
-import { STATUS_CODES } from 'node:http'
 
 export function createHttpServer ({ config }: { readonly config: Config }, listener: RequestListener): Server {
   const { headersMs, requestMs, keepAliveMs, headerBytes } = config.limits
@@ -24,22 +23,31 @@ export function createHttpServer ({ config }: { readonly config: Config }, liste
     listener(request, response)
   })
   server.on('checkExpectation', listener)
-  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket) => {
-    answerBroken(error, socket, config)
-  })
+  answerBroken(server, config)
   return server
+}
+
+type BrokenRequest = NodeJS.ErrnoException & { rawPacket?: Buffer }
+
+/** Answers what Node cannot read, or what does not come in time, with a problem. @returns ends that */
+export function answerBroken (server: Server, config: Config): () => void {
+  const onError = (error: BrokenRequest, socket: Socket): void => answer(error, socket, config)
+  server.on('clientError', onError)
+  return () => { server.off('clientError', onError) }
 }
 
 /** How long a connection is read on after such an answer, so that it arrives. */
 const LINGER_MS = 1000
 
-function answerBroken (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket, config: Config): void {
+function answer (error: BrokenRequest, socket: Socket, config: Config): void {
   const answering = (socket as { _httpMessage?: ServerResponse })._httpMessage
   if (error.code === 'ECONNRESET' || !socket.writable || answering?.headersSent === true) {
     socket.destroy()
     return
   }
-  const { status, headers, body } = problemOf(refusalOf(error, config))
+  const refusal = refusalOf(error, config)
+  config.logger.debug({ code: refusal.code, cause: error.code }, 'no request')
+  const { status, headers, body } = problemOf(refusal)
   headers.set('connection', 'close').set('date', new Date().toUTCString())
   const head = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head}\r\n${body}`)
@@ -47,7 +55,7 @@ function answerBroken (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, so
   setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
 
-function refusalOf ({ code, rawPacket }: { code?: string | undefined, rawPacket?: Buffer }, { limits }: Config): SyncError {
+function refusalOf ({ code, rawPacket }: BrokenRequest, { limits }: Config): SyncError {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new SyncError('request_timeout')
   if (code === 'HPE_HEADER_OVERFLOW') {
     const line = rawPacket?.indexOf('\n') ?? 0

@@ -32,7 +32,7 @@ async function pull (services: Services, exchange: Exchange): Promise<void> {
   const message = asPull(value)
   const page = (message.waitMs ?? 0) > 0 ? await longPoll(services, message, exchange) : await services.pulls.pull(message, services.draining)
   services.activity.lastSync = services.clock.now()
-  sendJson(services, response, { body: pullText(message.id, page, services.clock.now()), cacheControl: 'private, no-store' })
+  await sendJson(services, exchange, { body: pullText(message.id, page, services.clock.now()), cacheControl: 'private, no-store' })
 }
 
 /** Waits no longer than the client does, nor than the server lives. */

@@ -41,6 +41,8 @@ export interface Services {
   readonly inFlight: BytesInFlight
   /** Aborted when the server begins to drain. */
   readonly draining: AbortSignal
+  /** One line per request at debug: asked for once, since it costs every request a little. */
+  readonly logRequests: boolean
   /** The program's version, for /sync/info and openapi.yaml. */
   readonly version: string
 }
