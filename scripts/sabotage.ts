@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Sabotage } from '../test/sabotage/sabotage.ts'
 
@@ -44,8 +44,8 @@ export async function load (): Promise<Sabotage[]> {
 
 async function copyTree (): Promise<string> {
   const tree = await mkdtemp(join(tmpdir(), 'pocket-sabotage-'))
-  const skip = new Set(['node_modules', '.git', '.tap'].map((name) => join(root, name)))
-  await cp(root, tree, { recursive: true, filter: (path) => !skip.has(path) })
+  const skip = new Set(['node_modules', '.git', '.tap'])
+  await cp(root, tree, { recursive: true, filter: (path) => !skip.has(basename(path)) })
   await symlink(join(root, 'node_modules'), join(tree, 'node_modules'))
   return tree
 }
@@ -70,7 +70,8 @@ async function attempt (tree: string, sabotage: Sabotage): Promise<Verdict> {
     await writeFile(path, applied(original, sabotage))
     // The built program is what system tests start; type errors of the sabotage are no matter.
     if (sabotage.test.startsWith('test/system/')) await run(['node_modules/typescript/bin/tsc'], tree)
-    return judge(await run(['node_modules/tap/dist/esm/run.mjs', '--reporter=tap', sabotage.test], tree), sabotage)
+    const title = `--grep=^${sabotage.title.replace(/[^\w ]/g, '.')}`
+    return judge(await run(['node_modules/tap/dist/esm/run.mjs', '--reporter=tap', title, sabotage.test], tree), sabotage)
   } catch (error) {
     return { red: false, why: String(error) }
   } finally {
