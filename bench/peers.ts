@@ -20,7 +20,7 @@ function install (): void {
 
 async function start (suite: Suite): Promise<{ rxdb: Target, pouch: Target }> {
   install()
-  return { rxdb: await suite.target('../peers/rxdb-server.js'), pouch: await suite.target('../peers/express-pouchdb.js', `${suite.folder}/pouch`) }
+  return { rxdb: await suite.target('../peers/rxdb-server.js'), pouch: await suite.target('../peers/express-pouchdb.js', `${suite.folder}/pouch-${Date.now()}`) }
 }
 
 export async function peerPushes (suite: Suite, server: Target): Promise<Row[]> {

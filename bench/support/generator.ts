@@ -30,7 +30,7 @@ function conversationOf (load: Load, documents: Series, number: number): Convers
   }
 }
 
-/** Counts what its connections are answered, from `measure` to `measured` apart. */
+/** Counts what its connections are answered, apart while it is measuring. */
 class Run {
   acknowledged = 0
   measured = 0
@@ -38,15 +38,20 @@ class Run {
   measuring = false
   #stopping = false
   #open = 0
+  #greeted = 0
   #idle: () => void = () => {}
+  #allGreeted: () => void = () => {}
   #fail: (error: unknown) => void = () => {}
   /** Rejects when an answer is not what it should be. */
   readonly failed = new Promise<never>((_resolve, reject) => { this.#fail = reject })
   readonly #connections: Connection[] = []
 
-  start (port: number, conversations: readonly Conversation[]): void {
+  /** Resolves when every connection has been answered once: servers take new connections one by one. */
+  async start (port: number, conversations: readonly Conversation[]): Promise<void> {
     this.failed.catch(() => {})
+    const greeted = new Promise<void>(resolve => { this.#allGreeted = resolve })
     for (const conversation of conversations) this.#connect(port, conversation)
+    await Promise.race([greeted, this.failed])
   }
 
   /** Sends no more; resolves when every request that is out has been answered. */
@@ -58,6 +63,7 @@ class Run {
 
   #connect (port: number, conversation: Conversation): void {
     let sent = 0
+    let greeted = false
     const connection = new Connection(port, response => {
       try {
         this.#count(conversation.take(response), performance.now() - sent)
@@ -65,6 +71,8 @@ class Run {
         this.#fail(error)
         return
       }
+      if (!greeted && ++this.#greeted === this.#open) this.#allGreeted()
+      greeted = true
       if (this.#stopping) {
         if (--this.#open === 0) this.#idle()
         return
@@ -88,7 +96,7 @@ class Run {
 
 async function run (load: Load): Promise<LoadResult> {
   const run = new Run()
-  run.start(load.port, conversationsOf(load))
+  await run.start(load.port, conversationsOf(load))
   await Promise.race([sleep(load.ms / 5), run.failed])
   const before = { time: performance.now(), server: cpuMs(load.pid), own: process.cpuUsage() }
   run.measuring = true
