@@ -14,8 +14,14 @@ export function requireRoot (t: Test): boolean {
   return process.getuid?.() === 0 || missing(t, 'mounting needs root: run the tests as root')
 }
 
-export function requireLoopDevice (t: Test): boolean {
+function requireLoopDevice (t: Test): boolean {
   return accessible('/dev/loop-control', constants.R_OK) || missing(t, '/dev/loop-control is missing: modprobe loop, or run the container with --privileged')
+}
+
+/** What cutting the power of a disk of one's own takes. */
+export function requirePowerCut (t: Test): boolean {
+  return requireRoot(t) && requireLoopDevice(t) && requireProgram(t, 'mkfs.ext4', 'apt-get install e2fsprogs') &&
+    requireProgram(t, 'python3', 'apt-get install python3')
 }
 
 /** `POCKET_REQUIRE_ALL=1` is how CI says that nothing may be left out. */

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { connect } from '../../src/changelog/sqlite/connection.ts'
 import { openDatabase } from '../../src/changelog/sqlite/driver.ts'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
-import { requireLoopDevice, requireProgram, requireRoot, run, strace } from '../support/programs.ts'
+import { requirePowerCut, requireProgram, requireRoot, run, strace } from '../support/programs.ts'
 import { Acknowledged, count, judge, startWriter } from '../support/store-child.ts'
 import { poweredDisk, smallDisk } from '../support/store-disk.ts'
 import { pushOf } from '../support/store-pushes.ts'
@@ -14,40 +14,8 @@ const TASKS = 6
 const START = Array.from({ length: TASKS }, () => 0)
 const ALL = { after: 0, collections: null, limit: 100_000, bytes: Infinity }
 
-function canCutPower (t: Test): boolean {
-  return requireRoot(t) && requireLoopDevice(t) && requireProgram(t, 'mkfs.ext4', 'apt-get install e2fsprogs') &&
-    requireProgram(t, 'python3', 'apt-get install python3')
-}
-
-/** @returns how many answered documents the power cut took */
-async function cutPower (t: Test, synchronous: 'full' | 'normal'): Promise<number> {
-  const disk = poweredDisk(t)
-  const path = join(disk.path, 'log.db')
-  const child = startWriter(t, path, { from: START, log: { synchronous } })
-  await child.until(lines => count(lines, 'ack') > 300)
-  disk.cut()
-  await child.kill()
-  disk.powerUp()
-  const acknowledged = new Acknowledged()
-  acknowledged.add(child.lines)
-  rmSync(`${path}.mark`, { force: true })
-  const log = new SqliteChangeLog(path)
-  const missing = await acknowledged.missing(log).finally(() => log.close())
-  return missing.length
-}
-
-t.test('promise 1 (Durable): a power cut loses nothing that was answered', async t => {
-  if (!canCutPower(t)) return
-  t.equal(await cutPower(t, 'full'), 0)
-})
-
-t.test('synchronous normal, as its option says, loses what was answered when the power goes', async t => {
-  if (!canCutPower(t)) return
-  t.ok(await cutPower(t, 'normal') > 0, 'this test can tell a lost push from a kept one')
-})
-
 t.test('promise 2 (Ordered): nobody reads an entry before its commit is durable, however slow the disk', async t => {
-  if (!canCutPower(t) || !requireProgram(t, 'strace', 'apt-get install strace')) return
+  if (!requirePowerCut(t) || !requireProgram(t, 'strace', 'apt-get install strace')) return
   const disk = poweredDisk(t)
   const path = join(disk.path, 'log.db')
   const child = startWriter(t, path, { from: START }, strace('delay_enter=50000'))

@@ -1,11 +1,11 @@
-import { statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
-import { requireProgram, strace } from '../support/programs.ts'
+import { requirePowerCut, requireProgram, strace } from '../support/programs.ts'
 import { Acknowledged, count, judge, startChild, startWriter } from '../support/store-child.ts'
-import { folder } from '../support/store-disk.ts'
+import { folder, poweredDisk } from '../support/store-disk.ts'
 import { pushOf } from '../support/store-pushes.ts'
 
 const KILLS = Number(process.env['POCKET_KILLS'] ?? 20)
@@ -24,6 +24,33 @@ t.test(`promise 1 (Durable) and 3 (Once): ${KILLS} times kill -9 at random loses
     t.equal(count(child.lines, 'fail'), 0, 'a log that was killed opens and goes on')
   }
   t.ok(await judge(t, path, acknowledged) >= acknowledged.first.size)
+})
+
+/** @returns how many answered documents the power cut took */
+async function cutPower (t: Test, synchronous: 'full' | 'normal'): Promise<number> {
+  const disk = poweredDisk(t)
+  const path = join(disk.path, 'log.db')
+  const child = startWriter(t, path, { from: START, log: { synchronous } })
+  await child.until(lines => count(lines, 'ack') > 300)
+  disk.cut()
+  await child.kill()
+  disk.powerUp()
+  const acknowledged = new Acknowledged()
+  acknowledged.add(child.lines)
+  rmSync(`${path}.mark`, { force: true })
+  const log = new SqliteChangeLog(path)
+  const missing = await acknowledged.missing(log).finally(() => log.close())
+  return missing.length
+}
+
+t.test('promise 1 (Durable): a power cut loses nothing that was answered', async t => {
+  if (!requirePowerCut(t)) return
+  t.equal(await cutPower(t, 'full'), 0)
+})
+
+t.test('synchronous normal, as its option says, loses what was answered when the power goes', async t => {
+  if (!requirePowerCut(t)) return
+  t.ok(await cutPower(t, 'normal') > 0, 'this test can tell a lost push from a kept one')
 })
 
 t.test('promise 1 (Durable): an I/O error at the disk is told as storage_unavailable, then the log goes on and has lost nothing', async t => {

@@ -102,8 +102,18 @@ export class Medium {
   }
 
   stats (): Record<string, number> {
-    if (this.#path === MEMORY || this.#given === MEMORY) return { wal_bytes: 0, log_bytes: 0 }
-    return { wal_bytes: fileBytes(`${this.#path}-wal`), log_bytes: fileBytes(this.#path) }
+    const head = this.#head()
+    if (this.#given === MEMORY) return { head, wal_bytes: 0, log_bytes: 0 }
+    return { head, wal_bytes: fileBytes(`${this.#path}-wal`), log_bytes: fileBytes(this.#path) }
+  }
+
+  /** For figures: 0 while the file cannot be read. */
+  #head (): number {
+    try {
+      return this.#reader?.head() ?? 0
+    } catch {
+      return 0
+    }
   }
 
   close (): void {
