@@ -66,6 +66,11 @@ export function identityOf (contentHash: Uint8Array, timestamp: number, rev: str
   return identity
 }
 
+/** Whether an identity is of this content, whatever its time. */
+export function hasContent (identity: Uint8Array, contentHash: Uint8Array): boolean {
+  return Buffer.compare(identity.subarray(0, contentHash.length), contentHash) === 0
+}
+
 /** How far ahead of the server a client's clock may be before its time is clamped, ms (DESIGN 5). */
 const CLOCK_LEAD = 60_000
 
