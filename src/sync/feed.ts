@@ -46,6 +46,8 @@ export interface FeedOptions {
 const SWEEP = 250
 /** What is left of the streams after the drain time is cut off after this many ms. */
 const LAST_BYTES = 250
+/** Of the drain time, for each stream, ms. */
+const DRAIN_EACH = 10
 /** Pauses before a client comes back, ms. */
 const SOON = [1000, 3000] as const
 /** Longer than a restart: a browser's EventSource that meets a proxy's 502 never comes back. */
@@ -122,7 +124,7 @@ export class LiveFeed implements Feed {
     this.#options.onConnect?.(stream.describe())
   }
 
-  /** Ends all streams, spread over `drainMs`, and refuses new ones. Resolves when all are gone; idempotent. */
+  /** Ends all streams, spread over up to `drainMs`, and refuses new ones. Resolves when all are gone; idempotent. */
   close ({ drainMs }: { readonly drainMs: number }): Promise<void> {
     this.#closed ??= this.#end(drainMs)
     return this.#closed
@@ -131,9 +133,11 @@ export class LiveFeed implements Feed {
   async #end (drainMs: number): Promise<void> {
     const { random, clock } = this.#options
     const empty = new Promise<void>(resolve => { this.#onEmpty = resolve })
+    // A few come back at once without harm; a crowd is given the whole time.
+    const spread = Math.min(drainMs, this.#streams.size * DRAIN_EACH)
     for (const stream of [...this.#streams.values()]) {
-      stream.life = stream.age + random() * drainMs / this.#sweepMs
-      if (drainMs === 0) this.#bye(stream, 'shutdown')
+      stream.life = stream.age + random() * spread / this.#sweepMs
+      if (spread === 0) this.#bye(stream, 'shutdown')
     }
     const cancel = clock.after(drainMs + LAST_BYTES, () => this.#cutOff())
     this.#settle()

@@ -226,23 +226,21 @@ t.test('streams beyond a limit are told so in band', async t => {
 t.test('shutdown tells every stream goodbye within the drain time, and refuses new ones the same way', async t => {
   let x = 0
   const f = await openFeed({ random: () => (x += 0.1) % 1 })
-  const sinks = Array.from({ length: 8 }, () => f.connect())
+  const sinks = Array.from({ length: 600 }, () => f.connect())
   await f.settle()
   const closed = f.feed.close({ drainMs: 5000 })
   t.equal(closed, f.feed.close({ drainMs: 1 }))
   await write(f, 'meanwhile')
   await f.settle(2500)
   const gone = sinks.filter(sink => sink.ended).length
-  t.ok(gone > 0 && gone < 8, 'spread')
+  t.ok(gone > 100 && gone < 500, `spread: ${gone}`)
   const late = f.connect()
   t.match(data(late.frames[0]), { type: 'bye', reason: 'shutdown' })
   await f.settle(2600)
   await closed
   for (const sink of sinks) {
-    const bye = data(sink.frames.at(-1)) as { reason: string, retryMs: number }
-    t.equal(bye.reason, 'shutdown')
-    t.ok(bye.retryMs >= 3000 && bye.retryMs <= 10_000)
-    t.strictSame(sink.sequences, [1])
+    const { reason, retryMs } = data(sink.frames.at(-1)) as { reason: string, retryMs: number }
+    if (reason !== 'shutdown' || retryMs < 3000 || retryMs > 10_000 || sink.sequences[0] !== 1) t.fail(JSON.stringify(sink.frames))
   }
   await f.rules.close()
 })
