@@ -12,7 +12,7 @@ import { SyncError } from '../errors.ts'
 export class Loopback {
   readonly #hosts: ReadonlySet<string>
   /** The newest Host that was found good: nearly all requests carry the same. */
-  #known = ''
+  #known = 'localhost'
 
   /** @param hosts names, with or without a port, that are as good as loopback ones */
   constructor (hosts: readonly string[]) {

@@ -79,6 +79,6 @@ export function parseRaw (text: string): { status: number, headers: Map<string, 
   const [head = '', ...rest] = text.split('\r\n\r\n')
   const [line = '', ...fields] = head.split('\r\n')
   const headers = new Map(fields.map(field => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]))
-  const body = rest.join('\r\n\r\n')
+  const body = Buffer.from(rest.join('\r\n\r\n'), 'latin1').toString()
   return { status: Number(line.split(' ')[1]), headers, json: body.startsWith('{') ? JSON.parse(body) : undefined }
 }
