@@ -1,5 +1,5 @@
 /** From the name of a backend to its adapter; the only file that knows the concrete ones. */
-import type { ChangeStore } from './changelog/changelog.ts'
+import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 
 export const DEFAULT_LOG = './pocket.db'
@@ -22,6 +22,21 @@ export async function openBackend (name: string): Promise<ChangeStore> {
   if (path === '') throw new TypeError('the change log needs a path')
   const { SqliteChangeLog } = await import('./changelog/sqlite.ts')
   return new SqliteChangeLog(path)
+}
+
+const METHODS = ['append', 'getSince', 'getForCollection', 'get', 'getCurrentSequence', 'compact', 'clear'] as const
+
+/** @throws TypeError naming the methods that an application's own log lacks */
+export function assertChangeLog (log: ChangeLog): void {
+  const missing = METHODS.filter(name => typeof (log as Partial<ChangeLog> | null)?.[name] !== 'function')
+  if (missing.length > 0) throw new TypeError(`changeLog has no ${missing.join(', ')}: a change log has the methods ${METHODS.join(', ')}`)
+}
+
+/** A log that the application passed in: one of ours as it is, one with the seven methods alone made whole. */
+export async function wholeStore (log: ChangeLog): Promise<ChangeStore> {
+  if ('commit' in log) return log as ChangeStore
+  const { PlainChangeStore } = await import('./changelog/plain.ts')
+  return new PlainChangeStore(log)
 }
 
 /** Hints within this process. */

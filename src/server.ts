@@ -4,7 +4,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
-import { DEFAULT_LOG, openBackend, openPubSub } from './backends.ts'
+import { assertChangeLog, DEFAULT_LOG, openBackend, openPubSub, wholeStore } from './backends.ts'
 import type { ChangeStore } from './changelog/changelog.ts'
 import { resolveConfig } from './config.ts'
 import type { Config, Logger, PocketServerOptions } from './config.ts'
@@ -78,9 +78,7 @@ export class PocketServer {
   constructor (options: PocketServerOptions = {}) {
     this.#config = resolveConfig(options)
     this.#options = options
-    if (options.changeLog !== undefined && !('commit' in options.changeLog)) {
-      throw new TypeError('changeLog: a log of your own with the seven methods alone is not supported yet')
-    }
+    if (options.changeLog !== undefined) assertChangeLog(options.changeLog)
   }
 
   /**
@@ -184,7 +182,7 @@ export class PocketServer {
     await app.close()
     await services.bell.close()
     if (this.#options.pubsub === undefined) await this.#pubsub?.close()
-    if (this.#options.changeLog === undefined) await services.store.close()
+    if (services.store !== this.#options.changeLog) await services.store.close()
   }
 
   #pubsub: PubSub | undefined
@@ -236,7 +234,7 @@ export class PocketServer {
 
   async #open (): Promise<Running> {
     const { changeLog, pubsub } = this.#options
-    const store = (changeLog as ChangeStore | undefined) ?? await openBackend(DEFAULT_LOG)
+    const store = await (changeLog === undefined ? openBackend(DEFAULT_LOG) : wholeStore(changeLog))
     await store.open()
     this.#pubsub = pubsub ?? await openPubSub()
     const bell = new Doorbell(this.#pubsub, clock, this.#config.pollInterval)
