@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { kind, message } from './common.ts'
 
-export const ByeReason = Type.Unsafe<'max-duration' | 'token-expired' | 'token-revoked' | 'scope-changed' | 'shutdown' | 'overloaded'>({
+const ByeReason = Type.Unsafe<'max-duration' | 'token-expired' | 'token-revoked' | 'scope-changed' | 'shutdown' | 'overloaded'>({
   type: 'string',
   enum: ['max-duration', 'token-expired', 'token-revoked', 'scope-changed', 'shutdown', 'overloaded']
 })

@@ -29,7 +29,7 @@ export function entryId (epochs: readonly Epoch[], sequence: number): string {
 }
 
 /** JSON with sorted names, after RFC 8785: equal values have equal text, whatever client wrote them. */
-export function canonical (value: unknown): string {
+function canonical (value: unknown): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   const object = value as Record<string, unknown>

@@ -45,7 +45,7 @@ function removeFrom<T> (orders: Map<string, Order<T>>, name: string, position: n
 }
 
 /** An entry without its body. */
-export function factsOf ({ id, document, data, ...facts }: StoredEntry): EntryFacts {
+function factsOf ({ id, document, data, ...facts }: StoredEntry): EntryFacts {
   return facts
 }
 

@@ -5,7 +5,7 @@ import type { paths } from './generated.ts'
 import { problemOf, SyncProblem, unexpected, unreachable } from './problem.ts'
 import type { ClientOptions, PullResponse, PushResponse, Timing } from './types.ts'
 
-export const defaultTiming: Timing = {
+const defaultTiming: Timing = {
   requestMs: 60_000,
   backoffMs: 1000,
   backoffMaxMs: 30_000,

@@ -28,7 +28,7 @@ export async function answerText (deps: PushDeps, message: PushMessage, answered
  * Moves forward only over entries of this push that follow the client's own checkpoint without a gap. Handing
  * out the head here would lose what others wrote in between (promise 4).
  */
-export function safeCheckpoint ({ checkpoint }: PushMessage, { outcomes, first }: Answered): NonNullable<PushMessage['checkpoint']> {
+function safeCheckpoint ({ checkpoint }: PushMessage, { outcomes, first }: Answered): NonNullable<PushMessage['checkpoint']> {
   // Clients that keep positions per collection move them by pulling only.
   if (checkpoint?.sequences !== undefined) return checkpoint
   const own = checkpoint?.global ?? 0

@@ -8,7 +8,7 @@ import type { EntryFacts, Operation } from '../changelog/changelog.ts'
 import type { Incoming } from './incoming.ts'
 
 /** How far a client's clock may run ahead before it is clamped, ms. */
-export const CLOCK_TOLERANCE = 60_000
+const CLOCK_TOLERANCE = 60_000
 
 /** What a conflict and the clamp need to know of a version. */
 export type Version = Pick<EntryFacts, 'sequence' | 'operation' | 'effectiveTime' | 'hash' | 'rev'>

@@ -78,7 +78,7 @@ export const tombstoneText: DeletedText = ({ documentId, rev, effectiveTime }) =
   JSON.stringify({ _id: documentId, _rev: rev ?? '1-0', _updatedAt: effectiveTime, _deleted: true })
 
 /** `{"todos":[…],…}`: by collection, each list in sequence order. */
-export function changesText (rows: readonly Row[], deleted: DeletedText = nullText): string {
+function changesText (rows: readonly Row[], deleted: DeletedText = nullText): string {
   const lists = new Map<string, string>()
   for (const row of rows) {
     const list = lists.get(row.entry.collection)

@@ -151,7 +151,7 @@ export class SseClient {
   }
 }
 
-export class Refusal extends Error {
+class Refusal extends Error {
   readonly status: number
   readonly body: string
 

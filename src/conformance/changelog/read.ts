@@ -126,7 +126,7 @@ export const readPromises: readonly Promised[] = [
 ]
 
 /** Writes, rewrites and deletes a few documents, the same ones for the same seed. */
-export async function scribble (store: ChangeStore, changes: number, seed = 1): Promise<void> {
+async function scribble (store: ChangeStore, changes: number, seed = 1): Promise<void> {
   const random = seeded(seed)
   for (let i = 0; i < changes; i++) {
     const id = `document-${random(12)}`
