@@ -91,6 +91,10 @@ export class PocketServer {
     const server = createHttpServer({ config: this.#config }, this.#dispatch)
     server.listen(port, host)
     await once(server, 'listening')
+    if (this.#closing !== undefined) {
+      server.close()
+      throw new SyncError('draining')
+    }
     this.#servers.add(server)
     const { address, port: actual, family } = server.address() as AddressInfo
     const name = address === '::' || address === '0.0.0.0' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
@@ -217,7 +221,7 @@ export class PocketServer {
   }
 
   #start (): Promise<Running> {
-    if (this.#closing !== undefined && this.#starting === undefined) return Promise.reject(new SyncError('draining'))
+    if (this.#closing !== undefined) return Promise.reject(new SyncError('draining'))
     this.#starting ??= this.#open().then(
       running => {
         this.#running = running
