@@ -115,7 +115,8 @@ export class StreamReader {
     const known = parsed?.type === (event === 'message' ? 'pull-response' : event) ? parsed : undefined
     if (id !== undefined && id !== '') this.#cursor = id
     this.#lateHellos = 0
-    if (retryMs !== undefined) this.#retryMs = retryMs
+    // Of a server that asks for none, an endless loop would be made.
+    if (retryMs !== undefined) this.#retryMs = Math.max(retryMs, this.#source.link.timing.backoffMs)
     if (known === undefined) return undefined
     if (known.checkpoint?.global !== undefined) this.#checkpoint = known.checkpoint
     this.#epoch = known.epoch ?? /~e([a-z0-9]{1,32})/.exec(id ?? '')?.[1] ?? this.#epoch
@@ -131,27 +132,31 @@ export class StreamReader {
 
   #afterBye ({ reason, retryMs }: Bye): number {
     if (reason === 'token-expired' || reason === 'token-revoked') this.#credential.expired()
+    const pause = retryMs >= 0 ? retryMs : this.#retryMs
     // A server that is full is asked less and less often.
-    if (reason !== 'overloaded') return retryMs
-    return Math.max(retryMs, fullJitter(this.#failures++, retryMs, this.#source.link.timing.backoffMaxMs))
+    if (reason !== 'overloaded') return pause
+    return Math.max(pause, fullJitter(this.#failures++, pause, this.#source.link.timing.backoffMaxMs))
   }
 
   async * #polls (): AsyncGenerator<StreamEvent, void, undefined> {
     const { link: { timing }, collections, pull, signal } = this.#source
     const until = performance.now() + timing.streamAgainMs
-    while (performance.now() < until && !signal.aborted) {
-      const start = performance.now()
-      const page = await pull({ collections, checkpoint: this.#checkpoint, epoch: this.#epoch, waitMs: timing.waitMs })
-      this.#failures = 0
-      this.#checkpoint = page.checkpoint
-      this.#epoch = page.epoch
-      this.#cursor = cursorOf(page.checkpoint, page.epoch)
-      const empty = Object.keys(page.changes).length === 0
-      yield empty && page.hasMore ? this.#placed({ type: 'ping' as const }) : page
-      if (empty && !page.hasMore) await sleep(MIN_POLL_MS - (performance.now() - start), signal)
+    try {
+      while (performance.now() < until && !signal.aborted) {
+        const start = performance.now()
+        const page = await pull({ collections, checkpoint: this.#checkpoint, epoch: this.#epoch, waitMs: timing.waitMs })
+        this.#failures = 0
+        this.#checkpoint = page.checkpoint
+        this.#epoch = page.epoch
+        this.#cursor = cursorOf(page.checkpoint, page.epoch)
+        yield page
+        const empty = Object.keys(page.changes).length === 0
+        if (empty && !page.hasMore) await sleep(MIN_POLL_MS - (performance.now() - start), signal)
+      }
+    } finally {
+      // Next a stream is tried once: it may get through by now, and after a failed poll nobody knows what was the matter.
+      this.#lateHellos = LATE_HELLOS - 1
     }
-    // One more greeting that does not come, and it polls again.
-    this.#lateHellos = LATE_HELLOS - 1
   }
 
   #resync ({ reason, checkpoint, epoch }: ResyncRequired): StreamEvent {

@@ -1,5 +1,5 @@
 /* global EventSource */
-import { createClient } from '/client/client.js'
+import { createClient } from '@pocket/server/client'
 
 /** The documents of one collection and how they look. */
 class Replica {
