@@ -16,11 +16,7 @@ await changeLogSuite({
     let store = new PlainChangeStore(new ArrayLog())
     return {
       store,
-      reopen: async () => {
-        await store.close()
-        store = new PlainChangeStore(new ArrayLog())
-        return store
-      },
+      reopen: async () => (store = await restart(store, new ArrayLog())),
       destroy: () => store.close()
     }
   }
@@ -263,13 +259,7 @@ t.test('promise 7 (Isolated): what is kept beside the log is bounded, the oldest
   await store.close()
 })
 
-const change = fc.record({
-  id: fc.constantFrom('a', 'b', 'c'),
-  value: fc.nat(3),
-  delete: fc.boolean(),
-  skew: fc.integer({ min: -3, max: 3 }),
-  base: fc.option(fc.nat(6))
-})
+const change = fc.record({ id: fc.constantFrom('a', 'b', 'c'), value: fc.nat(3), delete: fc.boolean(), skew: fc.integer({ min: -3, max: 3 }), base: fc.option(fc.nat(6)) })
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('push' as const), id: fc.nat(30), atomic: fc.boolean(), seen: fc.nat(5), client: fc.constantFrom('phone', null), changes: fc.array(change, { minLength: 1, maxLength: 4 }) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pull' as const), after: fc.nat(10), limit: fc.integer({ min: 1, max: 3 }) }) },
