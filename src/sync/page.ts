@@ -4,7 +4,7 @@
  */
 import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { ChangeStore, Row, StoredEntry } from '../changelog/changelog.ts'
-import { lowest, type Position } from './cursor.ts'
+import { highest, lowest, type Position } from './cursor.ts'
 import { assertValid, epochOf, type LogState } from './validity.ts'
 
 export interface PageQuery {
@@ -39,7 +39,7 @@ export async function readPage (store: ChangeStore, query: PageQuery): Promise<P
   return {
     changes: changesText(page.rows, typeof after === 'number' ? nullText : tombstoneText),
     count: page.rows.length,
-    checkpoint: typeof after === 'number' ? { global: reached, ...snapshotMark(position, page, hasMore) } : perCollection(position, after, reached),
+    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(position, after, reached), ...snapshotMark(position, page, hasMore) },
     hasMore,
     epoch: epochOf(page, reached),
     state: page
@@ -62,11 +62,14 @@ function perCollection (position: Position, after: ReadonlyMap<string, number>, 
   }
 }
 
-/** A first sync may pass the horizon while it is under way: the mark proves that it missed no tombstone. */
+/**
+ * A first sync may pass the horizon while it is under way: the mark proves that it missed no tombstone. It speaks
+ * for all of a client's positions, so it is given only where all of them begin.
+ */
 function snapshotMark (position: Position, state: LogState, hasMore: boolean): { snapshot?: number } {
   if (!hasMore) return {}
   if (position.snapshot !== undefined) return { snapshot: position.snapshot }
-  return lowest(position) === 0 ? { snapshot: state.head } : {}
+  return highest(position) === 0 ? { snapshot: state.head } : {}
 }
 
 type DeletedText = (entry: Pick<StoredEntry, 'documentId' | 'rev' | 'effectiveTime'>) => string

@@ -27,8 +27,10 @@ export class Pulls {
     await this.waitForHead(query.position, signal)
     const wait = Math.min(request.waitMs ?? 0, limits.waitMs)
     const answer = wait > 0 ? await this.#readOrWait(query, wait, signal) : await readPage(store, query)
+    if (typeof query.position.after === 'number') return answer
     // Clients that keep positions per collection adopt the answered checkpoint whole, so it keeps their other members.
-    return query.position.after instanceof Map ? { ...answer, checkpoint: { ...request.checkpoint, ...answer.checkpoint } } : answer
+    const { snapshot, ...kept } = request.checkpoint ?? {}
+    return { ...answer, checkpoint: { ...kept, ...answer.checkpoint } }
   }
 
   /** @see waitForHead */
