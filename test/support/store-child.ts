@@ -1,7 +1,9 @@
 /** Starts programs that hold a log, listens to what they say, and judges what they leave behind. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
@@ -15,6 +17,11 @@ export interface StoreChild {
   readonly lines: readonly Line[]
   /** Resolves with the lines so far once they satisfy the test; rejects when the program ends before. */
   until (enough: (lines: readonly Line[]) => boolean): Promise<readonly Line[]>
+  /**
+   * Stops it where it stands, outside of any system call, before a power cut: a program that ran on would be told by
+   * an fsync under way that all is well.
+   */
+  freeze (): Promise<void>
   /** kill -9 of the program itself, also under strace; resolves when it is gone. */
   kill (): Promise<void>
 }
@@ -34,9 +41,9 @@ export function startChild (t: Test, script: string, args: readonly string[], wr
   child.stdin.on('error', () => {})
   let ended = false
   const gone = once(child, 'close').then(() => { ended = true; wake() })
+  const pid = (): number => Number(lines.find(([word]) => word === 'pid')?.[1] ?? child.pid)
   const kill = async (): Promise<void> => {
-    const pid = Number(lines.find(([word]) => word === 'pid')?.[1] ?? child.pid)
-    if (!ended) try { process.kill(pid, 'SIGKILL') } catch {}
+    if (!ended) try { process.kill(pid(), 'SIGKILL') } catch {}
     child.stdin.end()
     await gone
   }
@@ -54,6 +61,11 @@ export function startChild (t: Test, script: string, args: readonly string[], wr
       waiting.add(look)
       look()
     }),
+    freeze: async () => {
+      process.kill(pid(), 'SIGSTOP')
+      // The state stands behind the name of the program, which may hold anything: proc(5).
+      while (!/^.*\) [Tt]/s.test(readFileSync(`/proc/${pid()}/stat`, 'utf8'))) await sleep(1)
+    },
     kill
   }
 }

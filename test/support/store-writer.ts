@@ -13,10 +13,12 @@ export interface WriterOptions {
   /** First number of each task. */
   readonly from: readonly number[]
   readonly log?: SqliteOptions
+  /** Rest of a task after each answer, ms: by default none. */
+  readonly rest?: number
 }
 
 const [path, json] = process.argv.slice(2)
-const { from, log: options } = JSON.parse(json!) as WriterOptions
+const { from, log: options, rest = 0 } = JSON.parse(json!) as WriterOptions
 const say = (...words: readonly unknown[]): void => { process.stdout.write(`${words.join(' ')}\n`) }
 const log = new SqliteChangeLog(path!, options)
 
@@ -33,6 +35,7 @@ async function work (task: number, first: number): Promise<void> {
     if (result === undefined) continue
     if (result.status !== 'committed' && result.status !== 'seen') return say('fail', task, number++, result.status)
     say('ack', task, number++, result.first)
+    if (rest > 0) await sleep(rest)
   }
 }
 

@@ -27,6 +27,7 @@ t.test('promise 2 (Ordered): nobody reads an entry before its commit is durable,
     await sleep(2)
     seen = newest.get() as number
   }
+  await child.freeze()
   disk.cut()
   other.close()
   await child.kill()
