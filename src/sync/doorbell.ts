@@ -52,8 +52,9 @@ export class Doorbell {
 
   #poll (): void {
     this.#cancelPoll = this.#clock.after(this.#pollInterval, () => {
-      this.#wake()
+      // Before it wakes anybody: who is woken may close it.
       this.#poll()
+      this.#wake()
     })
   }
 }
