@@ -4,7 +4,6 @@ import { pino, type Logger } from 'pino'
 import { openBackend } from './backends.ts'
 import type { ChangeStore } from './changelog/changelog.ts'
 import { UsageError, commandOf, usage, type Command, type LogLevel, type Settings } from './cli/arguments.ts'
-import { SyncError } from './errors.ts'
 import { PocketServer, version } from './server.ts'
 
 const exitCodes = { failed: 1, usage: 2, address: 69, log: 74 } as const
@@ -25,7 +24,7 @@ async function main (): Promise<void> {
 async function serve (settings: Settings): Promise<void> {
   const logger = await makeLogger(settings.logLevel)
   endOnUnhandled(logger)
-  const store = await openLog(settings.db)
+  const store = await openLog(settings.db, logger)
   if (store === null) return
   const pocket = new PocketServer({ changeLog: store, open: settings.open, logger })
   const close = async (): Promise<void> => {
@@ -43,14 +42,16 @@ async function serve (settings: Settings): Promise<void> {
   }
 }
 
-async function openLog (name: string): Promise<ChangeStore | null> {
+async function openLog (name: string, logger: Logger): Promise<ChangeStore | null> {
+  let kind: keyof typeof exitCodes = 'usage'
   try {
     const store = await openBackend(name)
+    kind = 'log'
     await store.open()
     return store
   } catch (error) {
-    if (!(error instanceof SyncError) && !(error instanceof TypeError)) throw error
-    fail(error instanceof TypeError ? 'usage' : 'log', `cannot open the change log ${name}: ${error.message}`)
+    logger.debug({ err: error }, 'the change log cannot be opened')
+    fail(kind, `cannot open the change log ${name}: ${(error as Error).message}`)
     return null
   }
 }
