@@ -68,7 +68,7 @@ t.test('only the program and the driver touch the process; the rules have no clo
 })
 
 /** Files that run only inside a process that the system tests start. */
-const runsInChildren = ['src/cli.ts', 'src/index.ts']
+const runsInChildren = ['src/cli.ts', 'src/cli/arguments.ts', 'src/index.ts']
 
 t.test('every source file is loaded by some test', async (t) => {
   const all = [...sources, ...files(['test'])]

@@ -22,7 +22,7 @@ t.test('a real data set: what the client pushes, the client and curl pull, equal
   })
   const client = createClient({ baseUrl: server.url })
 
-  await t.test('push', async t => {
+  await t.test('push all of it', async t => {
     const changes = [...documents].map(([documentId, document]) => ({ operation: 'insert' as const, documentId, document, timestamp: Date.now() }))
     const answer = await client.push({ collection: 'cities', changes, checkpoint: { global: 0 } })
     t.equal(answer.success, true)
