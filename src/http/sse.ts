@@ -49,14 +49,18 @@ export function inOnePacket (response: ServerResponse, write: () => void): void 
   }
 }
 
+const NOTHING = Buffer.alloc(0)
+
 export class SocketSink implements Sink {
   readonly #response: ServerResponse
+  readonly #most: number
   readonly #out: Writable
   #listener: SinkListener | undefined
 
-  /** @param response its header is out */
-  constructor (request: IncomingMessage, response: ServerResponse) {
+  /** @param response its header is out @param most bytes that may wait in the socket */
+  constructor (request: IncomingMessage, response: ServerResponse, most: number) {
     this.#response = response
+    this.#most = most
     // Straight to the socket: a response adds nothing to a body without framing but its own cost. It has no socket
     // while an earlier answer on the same connection is under way.
     this.#out = request.httpVersionMajor < 2 && response.socket !== null ? response.socket : response
@@ -65,7 +69,12 @@ export class SocketSink implements Sink {
   }
 
   write (bytes: Uint8Array): boolean {
-    return !this.#out.destroyed && this.#out.write(bytes)
+    const out = this.#out
+    if (out.destroyed || !out.write(bytes)) return false
+    if (out.writableLength <= this.#most) return true
+    // Below Node's own mark no drain is announced: a write of nothing tells when what is before it is out.
+    out.write(NOTHING, error => { if (!error) this.#listener?.drained() })
+    return false
   }
 
   end (): void {

@@ -28,7 +28,7 @@ function stream ({ feed, config }: Services, { request, response }: Exchange): v
   inOnePacket(response, () => {
     startEventStream(request, response)
     if (request.method === 'HEAD') response.end()
-    else feed.connect(asked, new SocketSink(request, response))
+    else feed.connect(asked, new SocketSink(request, response, config.limits.socketBytes))
   })
 }
 

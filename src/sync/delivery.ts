@@ -14,6 +14,8 @@ import { epochOf, resyncReason, type LogState } from './validity.ts'
 
 /** Sockets written in one turn of the event loop: between turns requests are answered. */
 const WRITES = 256
+/** In one frame at most, whatever the limits say. */
+const ENTRIES = 10_000
 /** Pages of the store that are read at the same time, for all streams. */
 const READS = 4
 
@@ -184,7 +186,7 @@ export class Delivery {
     const answer = await readPage(store, {
       position,
       collections: scope.collections === null ? null : [...scope.collections],
-      limit: limits.frameEntries,
+      limit: Math.max(1, Math.min(limits.frameEntries, ENTRIES)),
       bytes: limits.frameBytes
     })
     const { global, snapshot } = answer.checkpoint

@@ -2,6 +2,7 @@
  * Live: one tail per node, shared by all streams; a stream is a cursor, not a queue (DESIGN 8). This file opens,
  * watches and ends streams; what they are sent is `delivery.ts`.
  */
+import { MAX_INTEGER } from '../../schema/common.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
 import type { Clock } from './clock.ts'
@@ -118,10 +119,11 @@ export class LiveFeed implements Feed {
     }
     const stream = this.#add(request, place, sink)
     sink.listen({ drained: () => this.#drained(stream), closed: () => this.#remove(stream) })
+    if (!stream.open) return
+    this.#options.onConnect?.(stream.describe())
     if (this.#tail.state === null) this.#tail.wake()
     else this.#delivery.serve(stream)
     this.#sweepLater()
-    this.#options.onConnect?.(stream.describe())
   }
 
   /** Ends all streams, spread over up to `drainMs`, and refuses new ones. Resolves when all are gone; idempotent. */
@@ -218,7 +220,7 @@ export class LiveFeed implements Feed {
       place: stream.place!,
       head,
       heartbeatMs: this.#options.heartbeatInterval,
-      maxDurationMs: Math.max(1, Math.round((stream.life - stream.age) * this.#sweepMs)),
+      maxDurationMs: Math.max(1, Math.min(MAX_INTEGER, Math.round((stream.life - stream.age) * this.#sweepMs))),
       retryMs: this.#pause(SOON)
     })
   }

@@ -5,6 +5,7 @@ import { EventSource } from 'eventsource'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Test } from 'tap'
+import type { Limits } from '../../src/config.ts'
 import { pushOf, post, pullOf, request, startApp, type Started } from '../support/app.ts'
 import { TestReplica } from '../support/feed.ts'
 import { apply, type TestPage } from '../support/rules.ts'
@@ -24,8 +25,8 @@ interface Streaming extends Started {
   write (documentId: string, document?: object): Promise<void>
 }
 
-async function started (t: Test): Promise<Streaming> {
-  const app = await startApp(t, { limits: { drainMs: 0 } })
+async function started (t: Test, limits: Partial<Limits> = {}): Promise<Streaming> {
+  const app = await startApp(t, { limits: { drainMs: 0, ...limits } })
   return {
     ...app,
     async open (query = '', options = {}) {
@@ -149,10 +150,28 @@ t.test('promise 7 (Isolated): a reader that does not read costs nobody else anyt
   t.equal((await pocket.healthCheck()).clientCount, 2)
   t.ok(process.memoryUsage().arrayBuffers - before < 60_000_000, 'what waits for it is not copied')
   idle.response.socket.resume()
-  const seen: number[] = []
-  while (seen.length < count) seen.push(...data(await idle.next('message')).changes.todos.map((change: { sequence: number }) => change.sequence))
-  t.strictSame(seen, Array.from({ length: count }, (_, i) => i + 1))
+  t.strictSame(await sequencesOf(idle, count), Array.from({ length: count }, (_, i) => i + 1))
 })
+
+t.test('promise 7 (Isolated): with room for one byte in a socket, what does not fit it waits in the log', async t => {
+  // Frames below Node's own high-water mark, so that Node announces no drain.
+  const { open, url } = await started(t, { socketBytes: 1, frameEntries: 1 })
+  const client = await open()
+  await client.next('message')
+  client.response.socket.pause()
+  const count = 800
+  for (let n = 0; n < count; n += 100) {
+    await post(`${url}/sync/push`, pushOf('todos', Array.from({ length: 100 }, (_, i) => ({ documentId: `d${n + i}`, document: { text: 'x'.repeat(12_000) } }))))
+  }
+  client.response.socket.resume()
+  t.strictSame(await sequencesOf(client, count), Array.from({ length: count }, (_, i) => i + 1))
+})
+
+async function sequencesOf (client: SseClient, count: number): Promise<number[]> {
+  const seen: number[] = []
+  while (seen.length < count) seen.push(...data(await client.next('message')).changes.todos.map((change: { sequence: number }) => change.sequence))
+  return seen
+}
 
 t.test('a client that leaves is forgotten', async t => {
   const { open, pocket } = await started(t)
