@@ -10,8 +10,8 @@ import { changeText } from './page.ts'
 import { Ring, type Encoded } from './ring.ts'
 import { epochOf, resyncReason, type LogState } from './validity.ts'
 
-/** Between two reads at least, ms: what comes within joins one message, and the first one never waits. */
-const PACE = 10
+/** Between two reads at least, ms (WIRE): what comes within joins one message, and a lone change never waits. */
+const PACE = 20
 /** Of one read. */
 const ENTRIES = 1000
 const BYTES = 1_000_000
