@@ -84,7 +84,7 @@ class Publisher {
     this.#load = load
     this.#audience = audience
     this.#before = audience.events
-    for (let i = 0; i < (load.rate === undefined ? 4 : 16); i++) {
+    for (let i = 0; i < (load.rate === undefined ? 64 : 16); i++) {
       const connection = new Connection(load.port, ({ status, start }) => {
         if (status >= 300) throw new Error(`publishing failed: ${status} ${start}`)
         this.#idle.push(connection)
