@@ -20,7 +20,7 @@ const usage = `Usage: npm run bench -- [options]
   --peers            also rxdb-server and express-pouchdb, installed from their own lockfile
   --large <n>        documents of the large log (1,000,000; 10,000,000 takes some minutes and 8 GB)
   --rounds <n>       of every comparison (5)
-  --ms <n>           of one slice (1,000)
+  --ms <n>           of one slice (800)
   --server-args <a>  for the node that runs the server, e.g. "--cpu-prof --cpu-prof-dir=/tmp/profiles"
 `
 
@@ -40,7 +40,7 @@ function optionsOf (argv: readonly string[]): Options | null {
   if (unknown !== undefined) throw new TypeError(`there is no work "${unknown}"\n\n${usage}`)
   const settings = {
     rounds: Number(values.rounds ?? (quick ? 3 : 5)),
-    ms: Number(values.ms ?? (quick ? 400 : 1000)),
+    ms: Number(values.ms ?? (quick ? 400 : 800)),
     large: Number(values.large ?? (quick ? 100_000 : 1_000_000)),
     peers,
     serverArgs: values['server-args']?.split(' ') ?? []

@@ -20,7 +20,8 @@ class Counted {
   async push (load: Pick<PushLoad, 'connections' | 'changes' | 'updates'>, ms = this.#suite.settings.ms) {
     const { port, pid } = this.#server
     const resume = `push ${port} ${load.connections} ${load.changes} ${load.updates === true}`
-    const result = await this.#suite.load({ kind: 'push', port, pid, ms, resume, ...load })
+    const { epoch } = await headOf(this.#server)
+    const result = await this.#suite.load({ kind: 'push', port, pid, ms, epoch, resume, ...load })
     this.#acknowledged += result.acknowledged
     return result
   }

@@ -22,8 +22,8 @@ export const scale: Work = {
     return [
       starts,
       await growth(suite, 'catch-up of 10', both(small, large_, server => caughtUp(suite, server, ms / 2))),
-      await growth(suite, 'push 64×1', both(small, large_, server => suite.load({ kind: 'push', ...server, ms, connections: 64, changes: 1, resume: `push ${server.port}` }))),
-      await growth(suite, 'push 8×100', both(small, large_, server => suite.load({ kind: 'push', ...server, ms, connections: 8, changes: 100, resume: `pushes ${server.port}` })))
+      await growth(suite, 'push 64×1', both(small, large_, server => pushed(suite, server, { connections: 64, changes: 1 }))),
+      await growth(suite, 'push 8×100', both(small, large_, server => pushed(suite, server, { connections: 8, changes: 100 })))
     ]
   }
 }
@@ -53,6 +53,11 @@ function both (small: Target, large: Target, work: (server: Target) => ReturnTyp
 async function caughtUp (suite: Suite, server: Target, ms: number) {
   const { checkpoint, epoch } = await headOf(server)
   return await suite.load({ kind: 'pull', ...server, ms, connections: 8, limit: 100, checkpoint: { global: checkpoint.global - BEHIND }, epoch, follow: false, expect: BEHIND })
+}
+
+async function pushed (suite: Suite, server: Target, shape: { connections: number, changes: number }) {
+  const { epoch } = await headOf(server)
+  return await suite.load({ kind: 'push', ...server, ...shape, ms: suite.settings.ms, epoch, resume: `push ${server.port} ${shape.connections}` })
 }
 
 /** Times per operation compare as rates do the other way round. */

@@ -19,9 +19,8 @@ interface Batch {
   version: number
 }
 
-/** The sequence a client knows and the epoch it lies in, as answers tell them. */
+/** The sequence of an answer's first result: as far as a client with a stream would have read by then. */
 const sequenceIn = /"results":\[\{"index":0,[^}]*"sequence":(\d+)/
-const epochIn = /"epoch":"([a-z0-9]+)"/
 
 export class Push implements Conversation {
   readonly #load: PushLoad
@@ -32,7 +31,6 @@ export class Push implements Conversation {
   #turn = 0
   #batch: Batch = { ids: [], first: 0, version: 0 }
   #checkpoint = 0
-  #epoch = ''
 
   /** @param documents shared by the connections, so that ids grow over all of them */
   constructor (load: PushLoad, documents: Series, number: number) {
@@ -49,7 +47,7 @@ export class Push implements Conversation {
       const base = batch.first === 0 ? '' : `,"base":${batch.first + index}`
       changes += `${index === 0 ? '' : ','}{"operation":"${batch.first === 0 ? 'insert' : 'update'}","documentId":"${id}","document":${documentText(id, batch.version, now)},"timestamp":${now}${base}}`
     }
-    const epoch = this.#epoch === '' ? '' : `,"epoch":"${this.#epoch}"`
+    const epoch = this.#load.epoch === undefined ? '' : `,"epoch":"${this.#load.epoch}"`
     return requestText(this.#load.kind === 'push' ? '/sync/push' : '/', `{"type":"push","id":"${this.#messages.next()}","timestamp":${now},"clientId":"${this.#client}","collection":"todos","changes":[${changes}],"checkpoint":{"global":${this.#checkpoint}}${epoch}}`)
   }
 
@@ -61,7 +59,6 @@ export class Push implements Conversation {
     }
     if (status !== 200 || !start.includes('"success":true')) throw new Error(`a push failed: ${status} ${start}`)
     this.#checkpoint = this.#batch.first = Number(sequenceIn.exec(start)![1])
-    this.#epoch = epochIn.exec(start)![1]!
     this.#batch.version++
     return changes
   }

@@ -18,6 +18,8 @@ export interface PushLoad extends Base {
   readonly changes: number
   /** Updates go to documents that the same connection inserted before; default false. */
   readonly updates?: boolean
+  /** In which the log is now; clients send it with the sequences they have seen. */
+  readonly epoch?: string
 }
 
 export interface PullLoad extends Base {
