@@ -27,17 +27,17 @@ export class Compaction {
     this.#journal = new JournalWriter(database, Infinity)
     this.#channels = new ChannelRows(database)
     this.#log = database.prepare(`SELECT l.sequence, l.previous, l.server_timestamp, h.sequence, h.deleted FROM log l
-      LEFT JOIN heads h ON h.collection = l.collection AND h.document_id = l.document_id WHERE l.sequence > ? ORDER BY l.sequence LIMIT ?`).raw()
+      LEFT JOIN heads h ON h.collection = l.collection AND h.document_id = l.document_id WHERE l.sequence > ? ORDER BY l.sequence LIMIT 0 + ?`).raw()
     this.#previous = database.prepare('SELECT previous FROM log WHERE sequence = ?').pluck()
     this.#delete = database.prepare('DELETE FROM log WHERE sequence = ?')
     this.#tombstones = database.prepare(`SELECT h.sequence, l.previous, l.server_timestamp, h.collection, h.document_id FROM heads h INDEXED BY heads_tombstones
-      CROSS JOIN log l ON l.sequence = h.sequence WHERE h.deleted = 1 ORDER BY h.sequence LIMIT ?`).raw()
+      CROSS JOIN log l ON l.sequence = h.sequence WHERE h.deleted = 1 ORDER BY h.sequence LIMIT 0 + ?`).raw()
     this.#deleteHead = database.prepare('DELETE FROM heads WHERE collection = ? AND document_id = ?')
     this.#horizon = database.prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'horizon'")
     this.#identities = database.prepare(`SELECT collection, document_id, identity, server_timestamp FROM identities
-      WHERE (collection, document_id, identity) > (?, ?, ?) ORDER BY collection, document_id, identity LIMIT ?`).raw()
+      WHERE (collection, document_id, identity) > (?, ?, ?) ORDER BY collection, document_id, identity LIMIT 0 + ?`).raw()
     this.#deleteIdentity = database.prepare('DELETE FROM identities WHERE collection = ? AND document_id = ? AND identity = ?')
-    this.#pushes = database.prepare('DELETE FROM pushes WHERE rowid IN (SELECT rowid FROM pushes WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT ?)')
+    this.#pushes = database.prepare('DELETE FROM pushes WHERE rowid IN (SELECT rowid FROM pushes WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT 0 + ?)')
   }
 
   /** Superseded entries among the next `limit` ones. @returns the place to go on from, null at the end */

@@ -20,7 +20,7 @@ export class JournalWriter {
     this.#insert = database.prepare('INSERT INTO journal (collection, document_id, status, code, raw, message_id, server_timestamp, user_id, client_id, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
     this.#oldest = database.prepare(`SELECT id, ${WEIGHT} FROM journal ORDER BY id LIMIT 100`).raw()
     this.#delete = database.prepare('DELETE FROM journal WHERE id = ?')
-    this.#stale = database.prepare(`SELECT id, ${WEIGHT} FROM journal WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT ?`).raw()
+    this.#stale = database.prepare(`SELECT id, ${WEIGHT} FROM journal WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT 0 + ?`).raw()
     this.#load = database.prepare("SELECT value FROM meta WHERE key = 'journal_bytes'").pluck()
     this.#save = database.prepare("UPDATE meta SET value = ? WHERE key = 'journal_bytes'")
   }
@@ -65,7 +65,7 @@ export class JournalReader {
   readonly #select: Statement
 
   constructor (database: Database) {
-    this.#select = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id < ? ORDER BY id DESC LIMIT ?`).raw()
+    this.#select = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id < ? ORDER BY id DESC LIMIT 0 + ?`).raw()
   }
 
   read (before: number, limit: number): JournalRow[] {

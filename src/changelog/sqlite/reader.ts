@@ -49,7 +49,7 @@ export class Reader {
     this.#identity = database.prepare('SELECT sequence FROM identities WHERE collection = ? AND document_id = ? AND identity = ?').pluck()
     this.#entry = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.sequence = ?`).raw()
     this.#entryById = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.id = ?`).raw()
-    this.#since = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.sequence > ? ORDER BY l.sequence LIMIT ?`).raw()
+    this.#since = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.sequence > ? ORDER BY l.sequence LIMIT 0 + ?`).raw()
     this.#sinceOf = database.prepare(`SELECT ${ENTRY} FROM log l WHERE l.collection = ? AND l.sequence > ? ORDER BY l.sequence`).raw()
     this.#epochs = Object.freeze(database.prepare('SELECT id, first, started FROM epochs ORDER BY number').all() as Epoch[])
   }

@@ -54,7 +54,7 @@ class Merge {
     let statement = this.#statements.get(terms)
     if (statement === undefined) {
       const merged = Array(terms).fill(this.#term).join(' UNION ALL ')
-      statement = this.#database.prepare(this.#wrap(`${merged} ORDER BY 1 LIMIT ?`)).raw()
+      statement = this.#database.prepare(this.#wrap(`${merged} ORDER BY 1 LIMIT 0 + ?`)).raw()
       this.#statements.set(terms, statement)
     }
     return statement
@@ -78,7 +78,7 @@ export class Walks {
   constructor (database: Database, names: Names) {
     this.#names = names
     const heads = `SELECT ${ENTRY} FROM heads h INDEXED BY heads_sequence CROSS JOIN log l ON l.sequence = h.sequence`
-    this.#all = database.prepare(`${heads} WHERE h.sequence > ? ORDER BY h.sequence LIMIT ?`).raw()
+    this.#all = database.prepare(`${heads} WHERE h.sequence > ? ORDER BY h.sequence LIMIT 0 + ?`).raw()
     this.#heads = new Merge(database, 'SELECT sequence FROM heads INDEXED BY heads_collection WHERE collection = ? AND sequence > ?',
       merged => `SELECT ${ENTRY} FROM (${merged}) h CROSS JOIN log l ON l.sequence = h.sequence`)
     this.#places = new Merge(database, 'SELECT position, collection, document_id FROM channels INDEXED BY channels_position WHERE channel = ? AND position > ?')

@@ -88,7 +88,7 @@ export class Writer {
     this.#push = database.prepare('SELECT fingerprint, first, outcome FROM pushes WHERE key = ?')
     this.#head = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
     this.#facts = database.prepare(`SELECT ${FACTS} FROM log l WHERE l.sequence = ?`).raw()
-    this.#prune = database.prepare('DELETE FROM pushes WHERE rowid IN (SELECT rowid FROM pushes WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT ?)')
+    this.#prune = database.prepare('DELETE FROM pushes WHERE rowid IN (SELECT rowid FROM pushes WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT 0 + ?)')
   }
 
   /** All of the group in one transaction; when it throws, nothing is written, or after a failed COMMIT it is unknown. */
