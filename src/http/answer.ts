@@ -17,25 +17,18 @@ const WORTH_CODING = 1024
 
 /** Coded, where the client takes that and there is something to gain. */
 export function sendJson (services: Services, exchange: Exchange, answer: Answer): Promise<void> | void {
-  if (answer.body.length <= WORTH_CODING) {
-    write(services, exchange, { ...answer, coded: answer.body })
-    return
-  }
+  const { body, headers = none } = answer
+  if (body.length <= WORTH_CODING) return write(services, exchange, answer, body)
   const coding = codingOf(exchange.request.headers['accept-encoding'])
-  const headers = [...answer.headers ?? [], 'vary', 'accept-encoding']
-  if (coding === null) {
-    write(services, exchange, { ...answer, headers, coded: answer.body })
-    return
-  }
-  headers.push('content-encoding', coding)
-  return coders[coding](answer.body).then(coded => write(services, exchange, { ...answer, headers, coded }))
+  const varied = { ...answer, headers: [...headers, 'vary', 'accept-encoding'] }
+  if (coding === null) return write(services, exchange, varied, body)
+  varied.headers.push('content-encoding', coding)
+  return coders[coding](body).then(coded => write(services, exchange, varied, coded))
 }
 
-interface Coded extends Answer {
-  readonly coded: string | Buffer
-}
+const none: readonly string[] = []
 
-function write ({ draining }: Services, { response }: Exchange, { status = 200, coded, cacheControl, headers }: Coded): void {
+function write ({ draining }: Services, { response }: Exchange, { status = 200, cacheControl, headers }: Answer, coded: string | Buffer): void {
   const head = [
     'content-type', 'application/json',
     'cache-control', cacheControl,

@@ -31,7 +31,7 @@ async function push (services: Services, exchange: Exchange): Promise<void> {
     const message = { id, timestamp, collection, changes, checkpoint, epoch, atomic, condemned }
     const { body, replayed } = await services.pushes.push(message, callerOf(request, clientId))
     services.activity.lastSync = services.clock.now()
-    await sendJson(services, exchange, { body, cacheControl: 'no-store', ...replayed && { headers: ['idempotency-replayed', 'true'] } })
+    await sendJson(services, exchange, replayed ? { body, cacheControl: 'no-store', headers: ['idempotency-replayed', 'true'] } : { body, cacheControl: 'no-store' })
   } finally {
     release()
   }

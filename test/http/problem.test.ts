@@ -105,19 +105,22 @@ t.test('a server that drains says so on connections that are still open, and end
   const commit = log.commit.bind(log)
   log.commit = async (push) => { await held; return await commit(push) }
   const { port, pocket } = await startApp(t, { changeLog: log })
-  const [one, two] = [await connected(port), await connected(port)]
-  const texts = [one, two].map(socket => new Promise<string>(resolve => {
+  const [one, two, three] = [await connected(port), await connected(port), await connected(port)]
+  const texts = [one, two, three].map(socket => new Promise<string>(resolve => {
     let text = ''
     socket.setEncoding('utf8').on('data', (chunk: string) => { text += chunk }).on('close', () => resolve(text))
   }))
   one.write(push.replace('Connection: close\r\n', ''))
   two.write('POST /sync/push HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n')
+  three.write('GET /health HTTP/1.1\r\n')
   await new Promise(resolve => setTimeout(resolve, 100))
   const closed = pocket.close()
   two.write('Content-Length: 2\r\n\r\n{}')
+  three.write('Host: localhost\r\n\r\n')
   const refused = parseRaw(await texts[1]!)
   t.match(refused, { status: 503, json: { code: 'draining', retryable: true } })
   t.match([refused.headers.get('connection'), refused.headers.get('retry-after')], ['close', /^\d+$/])
+  t.match(parseRaw(await texts[2]!), { status: 503, json: { status: 'degraded', detail: 'The server is shutting down.' } }, 'also to who asks for its health')
   go()
   const finished = parseRaw(await texts[0]!)
   t.match(finished, { status: 200, json: { success: true } }, 'promise 1 (Durable): the push in flight was finished')
