@@ -1,5 +1,6 @@
 /** From the name of a backend to its adapter; the only file that knows the concrete ones. */
 import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
+import { defaultRetention, type Retention } from './config.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 
 export const DEFAULT_LOG = './pocket.db'
@@ -9,7 +10,7 @@ export const DEFAULT_LOG = './pocket.db'
  * process. Adapters are loaded when they are asked for.
  * @throws TypeError when this version has no such backend
  */
-export async function openBackend (name: string): Promise<ChangeStore> {
+export async function openBackend (name: string, retention: Retention = defaultRetention): Promise<ChangeStore> {
   if (name === ':memory:' || name === 'memory:') {
     const { MemoryChangeLog } = await import('./changelog/memory.ts')
     return new MemoryChangeLog()
@@ -21,7 +22,7 @@ export async function openBackend (name: string): Promise<ChangeStore> {
   const path = scheme === undefined ? name : name.slice('sqlite:'.length)
   if (path === '') throw new TypeError('the change log needs a path')
   const { SqliteChangeLog } = await import('./changelog/sqlite.ts')
-  return new SqliteChangeLog(path)
+  return new SqliteChangeLog(path, { pushRetention: retention.pushes })
 }
 
 const METHODS = ['append', 'getSince', 'getForCollection', 'get', 'getCurrentSequence', 'compact', 'clear'] as const

@@ -70,12 +70,8 @@ export type Limits = Readonly<Record<keyof typeof defaultLimits, number>>
 
 /** How long what is no longer current stays, in ms. */
 export const defaultRetention = {
-  /** Records by which a repeated push is known. */
-  pushes: 7 * day,
-  /** Superseded entries. */
-  history: 30 * day,
-  /** Tombstones and identities. */
-  tombstones: 90 * day
+  /** Records by which a repeated push is known; after that its changes are known by their identities. */
+  pushes: 7 * day
 } as const
 
 export type Retention = Readonly<Record<keyof typeof defaultRetention, number>>
@@ -86,6 +82,21 @@ export interface Logger {
   info (fields: object, message: string): void
   warn (fields: object, message: string): void
   error (fields: object, message: string): void
+}
+
+/** An open stream as operators see it. */
+export interface StreamClient {
+  readonly id: string
+  readonly userId: string | null
+  readonly clientId: string | null
+  readonly collections: readonly string[] | null
+  /** The cursor it came with, or `now`. */
+  readonly since: string
+  /** How far it has come. */
+  readonly cursor: string | null
+  /** ms since 1970. */
+  readonly connectedAt: number
+  readonly bytesSent: number
 }
 
 /** Options of `new PocketServer(options)`. */
@@ -112,6 +123,10 @@ export interface PocketServerOptions {
   pollInterval?: number
   /** pino's, or anything of its shape. Default: silent. */
   logger?: Logger
+  /** Called with each stream that opens. */
+  onClientConnect?: (client: StreamClient) => void
+  /** Called with each stream that has ended. */
+  onClientDisconnect?: (client: StreamClient) => void
 }
 
 export interface Config {
@@ -123,9 +138,12 @@ export interface Config {
   readonly clientTimeout: number
   readonly pollInterval: number
   readonly logger: Logger
+  readonly onClientConnect: (client: StreamClient) => void
+  readonly onClientDisconnect: (client: StreamClient) => void
 }
 
-const quiet: Logger = { debug () {}, info () {}, warn () {}, error () {} }
+/** Says nothing. */
+export const quiet: Logger = { debug () {}, info () {}, warn () {}, error () {} }
 
 function number (name: string, value: number, min: number, max = Number.MAX_SAFE_INTEGER): number {
   if (!Number.isFinite(value) || value < min || value > max) {
@@ -142,16 +160,19 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
   return Object.freeze({ ...defaults, ...given })
 }
 
-/** Not offered yet; taking them in silence would leave a server open that its owner believes closed. */
-const unsupported = ['authenticate', 'authorize', 'channels', 'channelsOf', 'resolveConflict', 'tenant'] as const
+const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
+  'changeLog', 'pubsub', 'open', 'hosts', 'limits', 'retention', 'maxConnectionsPerUser', 'heartbeatInterval',
+  'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
+])
 
 /**
- * Resolves the options, once, to one frozen object.
+ * Resolves the options, once, to one frozen object. One that is not offered, `authenticate` for example, is
+ * refused: taking it in silence would leave a server open that its owner believes closed.
  * @throws TypeError naming the option that is wrong
  */
 export function resolveConfig (options: PocketServerOptions = {}): Config {
-  for (const name of unsupported) {
-    if (name in options) throw new TypeError(`${name} is not supported by this version of @pocket/server, and ignoring it would not be safe`)
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw new TypeError(`${name} is not supported by this version of @pocket/server, and ignoring it would not be safe; there are ${[...known].join(', ')}`)
   }
   const streams = options.maxConnectionsPerUser === undefined ? {} : { streamsPerUser: options.maxConnectionsPerUser }
   return Object.freeze({
@@ -162,6 +183,8 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
     heartbeatInterval: number('heartbeatInterval', options.heartbeatInterval ?? 15_000, 5_000, 25_000),
     clientTimeout: number('clientTimeout', options.clientTimeout ?? 30_000, 1_000),
     pollInterval: number('pollInterval', options.pollInterval ?? 1_000, 10),
-    logger: options.logger ?? quiet
+    logger: options.logger ?? quiet,
+    onClientConnect: options.onClientConnect ?? (() => {}),
+    onClientDisconnect: options.onClientDisconnect ?? (() => {})
   })
 }

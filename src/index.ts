@@ -3,6 +3,6 @@ export { PocketServer, type Listening, type Middleware, type ServerHealth } from
 export { MemoryChangeLog } from './changelog/memory.ts'
 export { SqliteChangeLog } from './changelog/sqlite.ts'
 export { SyncError, catalogue, type ErrorCode } from './errors.ts'
-export type { PocketServerOptions as ServerConfig, PocketServerOptions, Limits, Logger, Retention } from './config.ts'
+export type { PocketServerOptions as ServerConfig, PocketServerOptions, Limits, Logger, Retention, StreamClient } from './config.ts'
 export type { ChangeEntry, ChangeLog, ChangeStore } from './changelog/changelog.ts'
 export type { PubSub } from './pubsub/pubsub.ts'

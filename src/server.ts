@@ -1,33 +1,24 @@
 /** PocketServer: puts the parts together. */
 import { once } from 'node:events'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { assertChangeLog, DEFAULT_LOG, openBackend, openPubSub, wholeStore } from './backends.ts'
-import type { ChangeStore } from './changelog/changelog.ts'
+import { clock, compose } from './compose.ts'
 import { resolveConfig } from './config.ts'
-import type { Config, Logger, PocketServerOptions } from './config.ts'
+import type { Config, PocketServerOptions, StreamClient } from './config.ts'
 import { SyncError } from './errors.ts'
 import { buildApp, syncPlugin } from './http/app.ts'
 import { attach, isSync } from './http/attach.ts'
-import { BytesInFlight } from './http/body.ts'
 import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
-import { createHttpServer } from './http/node-server.ts'
-import { Activity } from './http/services.ts'
+import { closeUnused, createHttpServer } from './http/node-server.ts'
 import type { Services } from './http/services.ts'
-import { checkChange } from './http/validate.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
-import type { Clock } from './sync/clock.ts'
 import { Doorbell } from './sync/doorbell.ts'
-import { LiveFeed } from './sync/feed.ts'
-import { Pulls } from './sync/pull.ts'
-import { Pushes } from './sync/push.ts'
-import type { StreamClient } from './sync/stream.ts'
+import type { LiveFeed } from './sync/feed.ts'
 
-const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
-export { version }
+export { version } from './compose.ts'
 
 export interface Listening {
   readonly address: string
@@ -176,6 +167,7 @@ export class PocketServer {
   async #close (): Promise<void> {
     this.#draining.abort()
     const closed = [...this.#servers].map(server => once(server.close(), 'close'))
+    for (const server of this.#servers) closeUnused(server)
     const running = await this.#starting?.catch(() => undefined)
     if (running !== undefined) await this.#drain(running, Promise.all(closed))
     for (const server of this.#servers) server.closeAllConnections()
@@ -238,44 +230,15 @@ export class PocketServer {
 
   async #open (): Promise<Running> {
     const { changeLog, pubsub } = this.#options
-    const store = await (changeLog === undefined ? openBackend(DEFAULT_LOG) : wholeStore(changeLog))
+    const store = await (changeLog === undefined ? openBackend(DEFAULT_LOG, this.#config.retention) : wholeStore(changeLog))
     await store.open()
     this.#pubsub = pubsub ?? await openPubSub()
     const bell = new Doorbell(this.#pubsub, clock, this.#config.pollInterval)
     await bell.open()
-    const services = { ...compose(this.#config, store, bell), draining: this.#draining.signal, logRequests: wantsDebug(this.#options.logger) }
+    const services = compose(this.#config, { store, bell, draining: this.#draining.signal })
     await services.feed.open()
     const app = buildApp(services)
     await app.ready()
     return { services, feed: services.feed, app }
-  }
-}
-
-const clock: Clock = {
-  now: Date.now,
-  after (ms, callback) {
-    const timer = setTimeout(callback, ms)
-    return () => { clearTimeout(timer) }
-  }
-}
-
-function wantsDebug (logger: (Logger & { isLevelEnabled?: (level: string) => boolean }) | undefined): boolean {
-  return logger?.isLevelEnabled?.('debug') ?? logger !== undefined
-}
-
-function compose (config: Config, store: ChangeStore, bell: Doorbell) {
-  const { limits, logger, heartbeatInterval, clientTimeout } = config
-  const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
-  return {
-    config,
-    clock,
-    store,
-    bell,
-    version,
-    pushes: new Pushes({ store, bell, clock, limits, checkChange }),
-    pulls: new Pulls({ store, bell, clock, limits }),
-    feed: new LiveFeed({ store, bell, clock, limits, heartbeatInterval, clientTimeout, random: Math.random, onError }),
-    activity: new Activity(),
-    inFlight: new BytesInFlight(limits.inFlightBytes)
   }
 }

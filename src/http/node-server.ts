@@ -24,7 +24,24 @@ export function createHttpServer ({ config }: { readonly config: Config }, liste
   })
   server.on('checkExpectation', listener)
   answerBroken(server, config)
+  track(server)
   return server
+}
+
+const connections = new WeakMap<Server, Set<Socket>>()
+
+function track (server: Server): void {
+  const sockets = new Set<Socket>()
+  connections.set(server, sockets)
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+}
+
+/** Ends connections on which nothing ever came: browsers open some ahead, and Node does not count them as idle. */
+export function closeUnused (server: Server): void {
+  for (const socket of connections.get(server) ?? []) if (socket.bytesRead === 0) socket.destroy()
 }
 
 type BrokenRequest = NodeJS.ErrnoException & { rawPacket?: Buffer }

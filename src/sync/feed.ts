@@ -4,14 +4,14 @@
  */
 import { MAX_INTEGER } from '../../schema/common.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
-import type { Limits } from '../config.ts'
+import type { Limits, StreamClient } from '../config.ts'
 import type { Clock } from './clock.ts'
 import { Delivery } from './delivery.ts'
 import type { Doorbell } from './doorbell.ts'
 import { byeFrame, helloFrame, NUDGE, Place, type ByeReason } from './frames.ts'
 import { Nudges } from './nudges.ts'
 import { Scopes } from './scopes.ts'
-import { Stream, type Sink, type StreamClient, type StreamRequest } from './stream.ts'
+import { Stream, type Sink, type StreamRequest } from './stream.ts'
 import { Tail, type TailNews } from './tail.ts'
 
 export interface Feed {

@@ -1,4 +1,5 @@
 /** One open stream: a cursor and where its bytes go. It holds no changes, so a reader who stalls costs one of these. */
+import type { StreamClient } from '../config.ts'
 import type { Place } from './frames.ts'
 import type { PageFrame } from './frames.ts'
 import type { Position } from './cursor.ts'
@@ -38,21 +39,6 @@ export interface StreamRequest {
   /** null where the server runs without authentication. */
   readonly userId: string | null
   readonly clientId: string | null
-}
-
-/** An open stream as operators see it. */
-export interface StreamClient {
-  readonly id: string
-  readonly userId: string | null
-  readonly clientId: string | null
-  readonly collections: readonly string[] | null
-  /** The cursor it came with, or `now`. */
-  readonly since: string
-  /** How far it has come. */
-  readonly cursor: string | null
-  /** ms since 1970. */
-  readonly connectedAt: number
-  readonly bytesSent: number
 }
 
 export interface StreamFacts {

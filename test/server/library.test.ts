@@ -1,10 +1,13 @@
 import t from 'tap'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { openBackend } from '../../src/backends.ts'
 import { PocketServer, MemoryChangeLog, SqliteChangeLog } from '../../src/index.ts'
 import type { ChangeLog, ServerConfig } from '../../src/index.ts'
 import { post, pullOf, pushOf, request } from '../support/app.ts'
+import { SseClient } from '../support/sse-client.ts'
 
 t.test('listen opens the log, says where it listens, and close ends all of it', async (t) => {
   const path = join(t.testdir(), 'pocket.db')
@@ -68,4 +71,40 @@ t.test('a change log is named by a path, sqlite:<path>, :memory: or memory:', as
   for (const name of [':memory:', 'memory:']) t.ok(await openBackend(name) instanceof MemoryChangeLog, name)
   for (const name of [join(folder, 'a.db'), `sqlite:${join(folder, 'b.db')}`]) t.ok(await openBackend(name) instanceof SqliteChangeLog, name)
   for (const name of ['postgres://localhost/x', 'redis://localhost', 'sqlite:']) await t.rejects(openBackend(name), TypeError, name)
+})
+
+t.test('an option that is not offered is refused by name', (t) => {
+  t.throws(() => new PocketServer({ onMetric () {} } as object), { message: /onMetric is not supported.*changeLog/ })
+  t.end()
+})
+
+t.test('streams are told of as they open and end; what the application throws there harms none', async (t) => {
+  const seen: string[] = []
+  const pocket = new PocketServer({
+    changeLog: new MemoryChangeLog(),
+    onClientConnect ({ id }) {
+      seen.push(`+${id}`)
+      throw new Error('of the application')
+    },
+    onClientDisconnect ({ id }) { seen.push(`-${id}`) }
+  })
+  const { url } = await pocket.listen(0)
+  t.teardown(() => pocket.close())
+  const stream = await SseClient.connect(`${url}/sync/stream?collections=todos`)
+  const [client] = pocket.getClients()
+  t.match(client, { collections: ['todos'], since: 'now' })
+  t.equal(pocket.disconnectClient(client!.id), true)
+  t.same(seen, [`+${client!.id}`, `-${client!.id}`])
+  stream.close()
+})
+
+t.test('a connection on which nothing was asked does not hold up the end', async (t) => {
+  const pocket = new PocketServer({ changeLog: new MemoryChangeLog(), limits: { graceMs: 600_000 } })
+  const { port } = await pocket.listen(0)
+  const socket = connect(port, '127.0.0.1')
+  await once(socket, 'connect')
+  const ended = once(socket, 'close')
+  await pocket.close()
+  await ended
+  t.equal(socket.destroyed, true)
 })

@@ -1,0 +1,70 @@
+/** From an open change log and the options to what the routes call. */
+import { createRequire } from 'node:module'
+import { quiet } from './config.ts'
+import type { Config, Logger, StreamClient } from './config.ts'
+import { BytesInFlight } from './http/body.ts'
+import { Activity } from './http/services.ts'
+import type { Services } from './http/services.ts'
+import { checkChange } from './http/validate.ts'
+import type { Clock } from './sync/clock.ts'
+import { LiveFeed } from './sync/feed.ts'
+import { Pulls } from './sync/pull.ts'
+import { Pushes } from './sync/push.ts'
+
+export const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
+
+/** The machine's time. */
+export const clock: Clock = {
+  now: Date.now,
+  after (ms, callback) {
+    const timer = setTimeout(callback, ms)
+    return () => { clearTimeout(timer) }
+  }
+}
+
+/** A line per request is not even made where nobody would see it. */
+function wantsDebug (logger: Logger & { isLevelEnabled?: (level: string) => boolean }): boolean {
+  return logger.isLevelEnabled?.('debug') ?? logger !== quiet
+}
+
+/** The services that the routes call, over one open change log. */
+export function compose (config: Config, { store, bell, draining }: Pick<Services, 'store' | 'bell' | 'draining'>): Services & { readonly feed: LiveFeed } {
+  const { limits, logger, heartbeatInterval, clientTimeout } = config
+  const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
+  return {
+    config,
+    clock,
+    store,
+    bell,
+    version,
+    pushes: new Pushes({ store, bell, clock, limits, checkChange }),
+    pulls: new Pulls({ store, bell, clock, limits }),
+    feed: new LiveFeed({
+      store,
+      bell,
+      clock,
+      limits,
+      heartbeatInterval,
+      clientTimeout,
+      random: Math.random,
+      onError,
+      onConnect: harmless(config.onClientConnect, logger),
+      onDisconnect: harmless(config.onClientDisconnect, logger)
+    }),
+    activity: new Activity(),
+    inFlight: new BytesInFlight(limits.inFlightBytes),
+    draining,
+    logRequests: wantsDebug(logger)
+  }
+}
+
+/** What the application's function throws is its own affair, and the stream's none. */
+function harmless (callback: (client: StreamClient) => void, logger: Logger): (client: StreamClient) => void {
+  return client => {
+    try {
+      callback(client)
+    } catch (error) {
+      logger.error({ err: error }, 'onClientConnect or onClientDisconnect failed')
+    }
+  }
+}
