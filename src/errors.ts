@@ -117,7 +117,6 @@ export class SyncError extends Error {
 
   /** Whether the same message may succeed when sent again unchanged. */
   get retryable (): boolean {
-    const { retry } = catalogue[this.code]
-    return retry === 'same' || retry === 'login'
+    return catalogue[this.code].retry === 'same'
   }
 }
