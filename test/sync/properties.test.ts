@@ -24,8 +24,11 @@ const edit = fc.record({
   knows: knowledge
 })
 
+/** Two deletions of the same instant are one change, by its identity. */
+const edits = fc.uniqueArray(edit, { minLength: 2, maxLength: 4, selector: one => one.delete ? one.timestamp : one })
+
 t.test('promise 8 (Convergent): mutually concurrent changes to a document that exists end the same in every order of arrival', async t => {
-  await fc.assert(fc.asyncProperty(fc.array(edit, { minLength: 2, maxLength: 4 }), fc.boolean(), async (edits, clientIds) => {
+  await fc.assert(fc.asyncProperty(edits, fc.boolean(), async (edits, clientIds) => {
     const endings = new Set<string>()
     for (const order of permutations(edits.map((_, i) => i))) {
       endings.add(await withRules(async rules => {
