@@ -20,8 +20,8 @@ class Counted {
   async push (load: Pick<PushLoad, 'connections' | 'changes' | 'updates'>, ms = this.#suite.settings.ms) {
     const { port, pid } = this.#server
     const resume = `push ${port} ${load.connections} ${load.changes} ${load.updates === true}`
-    const { epoch } = await headOf(this.#server)
-    const result = await this.#suite.load({ kind: 'push', port, pid, ms, epoch, resume, ...load })
+    const head = await headOf(this.#server)
+    const result = await this.#suite.load({ kind: 'push', port, pid, ms, resume, ...head, ...load })
     this.#acknowledged += result.acknowledged
     return result
   }

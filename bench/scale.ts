@@ -56,8 +56,8 @@ async function caughtUp (suite: Suite, server: Target, ms: number) {
 }
 
 async function pushed (suite: Suite, server: Target, shape: { connections: number, changes: number }) {
-  const { epoch } = await headOf(server)
-  return await suite.load({ kind: 'push', ...server, ...shape, ms: suite.settings.ms, epoch, resume: `push ${server.port} ${shape.connections}` })
+  const head = await headOf(server)
+  return await suite.load({ kind: 'push', ...server, ...shape, ...head, ms: suite.settings.ms, resume: `push ${server.port} ${shape.connections}` })
 }
 
 /** Times per operation compare as rates do the other way round. */

@@ -7,6 +7,8 @@ export interface Conversation {
   request (): string
   /** @returns how many documents (requests, where there are none) the answer stands for @throws when it is not what was asked for */
   take (response: Response): number
+  /** Goes on, in another slice. */
+  resume? (load: PushLoad): void
 }
 
 /** Batches that a connection inserts before it begins to update them in turn. */
@@ -19,18 +21,17 @@ interface Batch {
   version: number
 }
 
-/** The sequence of an answer's first result: as far as a client with a stream would have read by then. */
+/** The sequence of an answer's first result. */
 const sequenceIn = /"results":\[\{"index":0,[^}]*"sequence":(\d+)/
 
 export class Push implements Conversation {
-  readonly #load: PushLoad
+  #load: PushLoad
   readonly #messages = new Series()
   readonly #documents: Series
   readonly #client: string
   readonly #batches: Batch[] = []
   #turn = 0
   #batch: Batch = { ids: [], first: 0, version: 0 }
-  #checkpoint = 0
 
   /** @param documents shared by the connections, so that ids grow over all of them */
   constructor (load: PushLoad, documents: Series, number: number) {
@@ -47,8 +48,9 @@ export class Push implements Conversation {
       const base = batch.first === 0 ? '' : `,"base":${batch.first + index}`
       changes += `${index === 0 ? '' : ','}{"operation":"${batch.first === 0 ? 'insert' : 'update'}","documentId":"${id}","document":${documentText(id, batch.version, now)},"timestamp":${now}${base}}`
     }
-    const epoch = this.#load.epoch === undefined ? '' : `,"epoch":"${this.#load.epoch}"`
-    return requestText(this.#load.kind === 'push' ? '/sync/push' : '/', `{"type":"push","id":"${this.#messages.next()}","timestamp":${now},"clientId":"${this.#client}","collection":"todos","changes":[${changes}],"checkpoint":{"global":${this.#checkpoint}}${epoch}}`)
+    const { kind, checkpoint = { global: 0 }, epoch } = this.#load
+    const inEpoch = epoch === undefined ? '' : `,"epoch":"${epoch}"`
+    return requestText(kind === 'push' ? '/sync/push' : '/', `{"type":"push","id":"${this.#messages.next()}","timestamp":${now},"clientId":"${this.#client}","collection":"todos","changes":[${changes}],"checkpoint":${JSON.stringify(checkpoint)}${inEpoch}}`)
   }
 
   take ({ status, start }: Response): number {
@@ -58,9 +60,13 @@ export class Push implements Conversation {
       return changes
     }
     if (status !== 200 || !start.includes('"success":true')) throw new Error(`a push failed: ${status} ${start}`)
-    this.#checkpoint = this.#batch.first = Number(sequenceIn.exec(start)![1])
+    this.#batch.first = Number(sequenceIn.exec(start)![1])
     this.#batch.version++
     return changes
+  }
+
+  resume (load: PushLoad): void {
+    this.#load = load
   }
 
   #nextBatch (): Batch {

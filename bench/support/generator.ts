@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection } from './connection.ts'
 import { Pull, Push, type Conversation } from './conversations.ts'
 import { Series } from './documents.ts'
-import type { Load, LoadResult } from './loads.ts'
+import type { Load, LoadResult, PushLoad } from './loads.ts'
 import { PeerPull, PeerPush } from './peer-conversations.ts'
 import { answerQuestions, cpuMs } from './processes.ts'
 
@@ -11,7 +11,10 @@ const kept = new Map<string, Conversation[]>()
 
 function conversationsOf (load: Load): Conversation[] {
   const known = load.resume === undefined ? undefined : kept.get(load.resume)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    for (const conversation of known) conversation.resume?.(load as PushLoad)
+    return known
+  }
   const documents = new Series()
   const made = Array.from({ length: load.connections }, (_, number) => conversationOf(load, documents, number))
   if (load.resume !== undefined) kept.set(load.resume, made)

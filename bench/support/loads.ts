@@ -18,7 +18,8 @@ export interface PushLoad extends Base {
   readonly changes: number
   /** Updates go to documents that the same connection inserted before; default false. */
   readonly updates?: boolean
-  /** In which the log is now; clients send it with the sequences they have seen. */
+  /** How far the clients have read, and the epoch that lies in; default: nothing. */
+  readonly checkpoint?: { readonly global: number }
   readonly epoch?: string
 }
 
