@@ -15,7 +15,7 @@ const ADVICE: Record<Failure, string> = {
   busy: 'another program holds the file locked: end it',
   full: 'the disk is full: free some space, writing goes on by itself',
   readonly: 'the file cannot be written: give the server the right to write it and its folder',
-  broken: 'the file could not be read or written and is being opened anew: look at the disk, and run "pocket-server check" if it stays'
+  broken: 'the file could not be read or written and is being opened anew: look at the disk, and restore a backup if it stays'
 }
 
 export function codeOf (error: unknown): string {

@@ -126,6 +126,6 @@ export function decodeEntry (row: EntryRow, collection: string, id: string): Sto
 
 function damaged (sequence: number): SyncError {
   return new SyncError('storage_unavailable', {
-    detail: `entry ${sequence} of the change log is damaged: run "pocket-server check" and restore a backup if it confirms`
+    detail: `entry ${sequence} of the change log is damaged: look at the disk and restore a backup`
   })
 }
