@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { apply, openRules, pull, push, replicate, START, type Rules, type TestChange } from '../support/rules.ts'
 import type { Checkpoint } from '../../schema/checkpoint.ts'
 
@@ -55,6 +57,12 @@ function permutations<T> (items: readonly T[]): T[][] {
   return items.flatMap((item, i) => permutations([...items.slice(0, i), ...items.slice(i + 1)]).map(rest => [item, ...rest]))
 }
 
+/** The server, which may be another one after a restart over the same log. */
+interface World {
+  rules: Rules
+  readonly restart: () => Promise<void>
+}
+
 /** A client as WIRE describes one: it applies what it is told, keeps the higher checkpoint, and echoes it whole. */
 class Replica {
   documents = new Map<string, string>()
@@ -63,11 +71,11 @@ class Replica {
   epoch: string | undefined
   /** Every checkpoint the server ever handed it, with what it held at that moment. */
   readonly handed: Array<{ checkpoint: Checkpoint, epoch: string, documents: Map<string, string> }> = []
-  readonly #rules: Rules
+  readonly #world: World
   readonly #name: string | null
 
-  constructor (rules: Rules, name: string | null) {
-    this.#rules = rules
+  constructor (world: World, name: string | null) {
+    this.#world = world
     this.#name = name
   }
 
@@ -76,7 +84,7 @@ class Replica {
   }
 
   async pull (limit: number): Promise<void> {
-    const page = await pull(this.#rules, { limit, ...this.#state })
+    const page = await pull(this.#world.rules, { limit, ...this.#state })
     apply(this.documents, page.changes)
     for (const change of page.changes['todos'] ?? []) this.sequences.set(change.documentId, change.sequence)
     this.#adopt(page.checkpoint, page.epoch)
@@ -88,7 +96,7 @@ class Replica {
   }
 
   async push (id: string, changes: TestChange[]): Promise<void> {
-    const answer = await push(this.#rules, { id, changes, ...this.#state }, { clientId: this.#name })
+    const answer = await push(this.#world.rules, { id, changes, ...this.#state }, { clientId: this.#name })
     for (const { index, status, sequence } of answer.results) {
       const change = changes[index]!
       if (status !== 'applied' || sequence === undefined || sequence < (this.sequences.get(change.documentId) ?? 0)) continue
@@ -110,7 +118,7 @@ class Replica {
   }
 
   async catchUp (): Promise<void> {
-    const { documents, checkpoint, epoch } = await replicate(this.#rules, { into: this.documents, from: this.#state })
+    const { documents, checkpoint, epoch } = await replicate(this.#world.rules, { into: this.documents, from: this.#state })
     this.documents = documents
     this.checkpoint = checkpoint
     this.epoch = epoch
@@ -131,16 +139,19 @@ const step = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('pull' as const), client: fc.nat(2), limit: fc.integer({ min: 1, max: 3 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('compact' as const), client: fc.constant(0) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), client: fc.nat(2) }) }
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget' as const), client: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), client: fc.constant(0) }) }
 )
 
-async function play (rules: Rules, replicas: Replica[], steps: ReadonlyArray<typeof step extends fc.Arbitrary<infer S> ? S : never>): Promise<void> {
+async function play (world: World, replicas: Replica[], steps: ReadonlyArray<typeof step extends fc.Arbitrary<infer S> ? S : never>): Promise<void> {
   for (const [number, one] of steps.entries()) {
+    const { rules } = world
     rules.clock.advance(1)
     const replica = replicas[one.client]!
     if (one.kind === 'pull') await replica.pull(one.limit)
     else if (one.kind === 'compact') await rules.store.compact()
-    else if (one.kind === 'restart') replica.epoch = undefined
+    else if (one.kind === 'forget') replica.epoch = undefined
+    else if (one.kind === 'restart') await world.restart()
     else {
       const changes = one.changes.map(({ id, value, delete: deleted, skew }) => ({
         operation: deleted ? 'delete' : 'update', documentId: id, document: deleted ? null : { value, number, client: one.client }, timestamp: rules.clock.now() + skew
@@ -152,27 +163,62 @@ async function play (rules: Rules, replicas: Replica[], steps: ReadonlyArray<typ
   }
 }
 
-t.test('promise 8 (Convergent) and promise 4 (Safe checkpoints): whatever clients do, caught up they hold what the server holds, from every checkpoint ever handed out', async t => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => withRules(async rules => {
-    const replicas = ['phone', 'laptop', null].map(name => new Replica(rules, name))
-    await play(rules, replicas, steps)
-    const truth = sorted((await replicate(rules)).documents)
-    for (const replica of replicas) {
-      for (const { documents, checkpoint, epoch } of replica.handed) {
-        const caughtUp = await replicate(rules, { into: new Map(documents), from: { checkpoint, epoch } })
-        if (sorted(caughtUp.documents) !== truth) return false
-      }
-      await replica.catchUp()
-      if (sorted(replica.documents) !== truth) return false
+type Steps = Parameters<typeof play>[2]
+
+/** Caught up from any checkpoint that was ever handed out, every client holds what the server holds. */
+async function endsAlike (world: World, steps: Steps): Promise<boolean> {
+  const replicas = ['phone', 'laptop', null].map(name => new Replica(world, name))
+  await play(world, replicas, steps)
+  const truth = sorted((await replicate(world.rules)).documents)
+  for (const replica of replicas) {
+    for (const { documents, checkpoint, epoch } of replica.handed) {
+      const caughtUp = await replicate(world.rules, { into: new Map(documents), from: { checkpoint, epoch } })
+      if (sorted(caughtUp.documents) !== truth) return false
     }
-    return true
-  })), { numRuns: RUNS })
+    await replica.catchUp()
+    if (sorted(replica.documents) !== truth) return false
+  }
+  return true
+}
+
+const TITLE = 'promise 8 (Convergent) and promise 4 (Safe checkpoints): whatever clients do, caught up they hold what the server holds, from every checkpoint ever handed out'
+
+t.test(TITLE, async t => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => withRules(async rules =>
+    await endsAlike({ rules, restart: async () => {} }, steps))), { numRuns: RUNS })
+  t.pass()
+})
+
+t.test(`${TITLE}: over a file, with restarts`, async t => {
+  let files = 0
+  t.testdir()
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 20 }), async steps => {
+    const path = join(t.testdirName, `${++files}.db`)
+    const open = async (time = START): Promise<Rules> => {
+      const rules = await openRules({ store: new SqliteChangeLog(path, { ballastBytes: 0 }) })
+      rules.clock.time = time
+      return rules
+    }
+    const world = {
+      rules: await open(),
+      async restart () {
+        await world.rules.close()
+        world.rules = await open(world.rules.clock.time)
+      }
+    }
+    try {
+      return await endsAlike(world, steps)
+    } finally {
+      await world.rules.close()
+    }
+  }), { numRuns: Math.ceil(RUNS / 10) })
   t.pass()
 })
 
 t.test('promise 4 (Safe checkpoints): the size of the pages does not change what is seen', async t => {
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 20 }), async steps => withRules(async rules => {
-    await play(rules, ['phone', 'laptop', null].map(name => new Replica(rules, name)), steps)
+    const world = { rules, restart: async () => {} }
+    await play(world, ['phone', 'laptop', null].map(name => new Replica(world, name)), steps)
     const whole = sorted((await replicate(rules)).documents)
     for (const limit of [1, 2, 3]) {
       const { documents, pages } = await replicate(rules, { limit })
