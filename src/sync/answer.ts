@@ -2,7 +2,7 @@
 import type { EntryFacts, HeadAnswer } from '../changelog/changelog.ts'
 import type { Outcome } from './outcome.ts'
 import { changeText, tombstoneText } from './page.ts'
-import type { PushDeps, PushMessage } from './push.ts'
+import type { PushDeps, PushMessage } from './message.ts'
 import { epochAt } from '../changelog/entry.ts'
 
 export interface Answered {

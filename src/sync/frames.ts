@@ -4,7 +4,8 @@
  */
 import { PROTOCOL_VERSION } from '../../schema/version.ts'
 import { formatCursor } from './cursor.ts'
-import type { Encoded, Ring } from './ring.ts'
+import { ChangeLists } from './page.ts'
+import type { Ring } from './ring.ts'
 import type { LogState } from './validity.ts'
 
 /** How far a stream has come: shared by all streams that are there, never changed. */
@@ -131,29 +132,18 @@ export interface RingPage {
 
 /** The changes of the ring after a position, in the form of a page: as many as one frame takes. */
 export function readRing (ring: Ring, { after, collections, entries, bytes }: RingQuery): RingPage {
-  const lists = new Map<string, string>()
+  const lists = new ChangeLists()
   let count = 0
   let total = 0
   let reached = after
   for (const change of ring.after(after)) {
     if (collections === null || collections.has(change.collection)) {
-      if (count > 0 && (count >= entries || total + change.bytes > bytes)) return { changes: joined(lists), count, reached }
-      append(lists, change)
+      if (count > 0 && (count >= entries || total + change.bytes > bytes)) return { changes: lists.text, count, reached }
+      lists.add(change.collection, change.text)
       count++
       total += change.bytes
     }
     reached = change.position
   }
-  return { changes: joined(lists), count, reached: ring.end }
-}
-
-function append (lists: Map<string, string>, { collection, text }: Encoded): void {
-  const list = lists.get(collection)
-  lists.set(collection, list === undefined ? text : `${list},${text}`)
-}
-
-function joined (lists: ReadonlyMap<string, string>): string {
-  let members = ''
-  for (const [collection, list] of lists) members += `${members === '' ? '' : ','}${JSON.stringify(collection)}:[${list}]`
-  return `{${members}}`
+  return { changes: lists.text, count, reached: ring.end }
 }

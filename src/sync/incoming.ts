@@ -2,7 +2,7 @@
 import type { Operation } from '../changelog/changelog.ts'
 import { contentHash, identityOf } from '../changelog/entry.ts'
 import { catalogue, type ErrorCode, type ErrorItem } from '../errors.ts'
-import type { PushDeps, PushMessage } from './push.ts'
+import type { PushDeps, PushMessage } from './message.ts'
 
 /** A change of the right form. */
 export interface Incoming {

@@ -81,16 +81,26 @@ export const tombstoneText: DeletedText = ({ documentId, rev, effectiveTime }) =
   JSON.stringify({ _id: documentId, _rev: rev ?? '1-0', _updatedAt: effectiveTime, _deleted: true })
 
 /** `{"todos":[…],…}`: by collection, each list in sequence order. */
-function changesText (rows: readonly Row[], deleted: DeletedText = nullText): string {
-  const lists = new Map<string, string>()
-  for (const row of rows) {
-    const list = lists.get(row.entry.collection)
-    const text = changeText(row, deleted)
-    lists.set(row.entry.collection, list === undefined ? text : `${list},${text}`)
+function changesText (rows: readonly Row[], deleted: DeletedText): string {
+  const lists = new ChangeLists()
+  for (const row of rows) lists.add(row.entry.collection, changeText(row, deleted))
+  return lists.text
+}
+
+/** The `changes` member while it grows, change by change in sequence order. */
+export class ChangeLists {
+  readonly #lists = new Map<string, string>()
+
+  add (collection: string, change: string): void {
+    const list = this.#lists.get(collection)
+    this.#lists.set(collection, list === undefined ? change : `${list},${change}`)
   }
-  let members = ''
-  for (const [collection, list] of lists) members += `${members === '' ? '' : ','}${JSON.stringify(collection)}:[${list}]`
-  return `{${members}}`
+
+  get text (): string {
+    let members = ''
+    for (const [collection, list] of this.#lists) members += `${members === '' ? '' : ','}${JSON.stringify(collection)}:[${list}]`
+    return `{${members}}`
+  }
 }
 
 /** One change as the wire has it; of a document that left the reader's view a deletion. */

@@ -1,8 +1,6 @@
 /** A push: decide each change, commit all of them in one atomic step, answer with a result for each. */
-import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { Committed } from '../changelog/changelog.ts'
-import type { Limits } from '../config.ts'
-import { SyncError, type ErrorItem } from '../errors.ts'
+import { SyncError } from '../errors.ts'
 import { answerText } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { digestOf } from './content.ts'
@@ -11,27 +9,9 @@ import { prepare, type Prepared } from './incoming.ts'
 import { DocumentLocks } from './locks.ts'
 import { decodeOutcomes, encodeOutcomes } from './outcome.ts'
 import { makePlan, type Plan, type PlanContext } from './plan.ts'
+import type { PushDeps, PushMessage } from './message.ts'
 import { assertValid } from './validity.ts'
-import { waitForHead, type WaitDeps } from './wait.ts'
-
-export interface PushMessage {
-  readonly id: string
-  readonly timestamp: number
-  readonly collection: string
-  /** Objects; whether each is a change is asked one by one (promise 7). */
-  readonly changes: ReadonlyArray<Readonly<Record<string, unknown>>>
-  readonly checkpoint?: Checkpoint | undefined
-  readonly epoch?: string | undefined
-  readonly atomic?: boolean | undefined
-  /** Changes that were refused before they were looked at, by index. */
-  readonly condemned: ReadonlyMap<number, { readonly error: ErrorItem, readonly raw: string }>
-}
-
-export interface PushDeps extends WaitDeps {
-  readonly limits: Limits
-  /** Whether a change has the form a change must have; null when it has. */
-  readonly checkChange: (change: unknown, index: number) => ErrorItem | null
-}
+import { waitForHead } from './wait.ts'
 
 export interface PushAnswer {
   /** JSON text of the push-response. */

@@ -1,0 +1,24 @@
+/** A push as the rules get it: its envelope has the right form, its changes are yet to be looked at. */
+import type { Checkpoint } from '../../schema/checkpoint.ts'
+import type { Limits } from '../config.ts'
+import type { ErrorItem } from '../errors.ts'
+import type { WaitDeps } from './wait.ts'
+
+export interface PushMessage {
+  readonly id: string
+  readonly timestamp: number
+  readonly collection: string
+  /** Objects; whether each is a change is asked one by one (promise 7). */
+  readonly changes: ReadonlyArray<Readonly<Record<string, unknown>>>
+  readonly checkpoint?: Checkpoint | undefined
+  readonly epoch?: string | undefined
+  readonly atomic?: boolean | undefined
+  /** Changes that were refused before they were looked at, by index. */
+  readonly condemned: ReadonlyMap<number, { readonly error: ErrorItem, readonly raw: string }>
+}
+
+export interface PushDeps extends WaitDeps {
+  readonly limits: Limits
+  /** Whether a change has the form a change must have; null when it has. */
+  readonly checkChange: (change: unknown, index: number) => ErrorItem | null
+}
