@@ -23,8 +23,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 5 (Live is pull): the cursor passes what did not fit the frame',
     file: 'src/sync/frames.ts',
-    find: 'return { changes: joined(lists), count, reached }',
-    replace: 'return { changes: joined(lists), count, reached: ring.end }',
+    find: 'return { changes: lists.text, count, reached }',
+    replace: 'return { changes: lists.text, count, reached: ring.end }',
     test: delivery,
     title: 'promise 5 (Live is pull): whatever is written and wherever a stream is cut'
   },
