@@ -60,12 +60,13 @@ async function main (): Promise<void> {
     process.stderr.write(`${work.name} …\n`)
     const suite = new Suite(settings)
     try {
-      rows.push(...await work.run(suite))
+      const found = await work.run(suite)
+      process.stdout.write(`${tableText(found)}\n\n`)
+      rows.push(...found)
     } finally {
       await suite.end()
     }
   }
-  process.stdout.write(`${tableText(rows)}\n`)
   // Only a whole run replaces the committed results.
   if (chosen.length === works.length && !quick) writeResults(fileURLToPath(new URL('results', import.meta.url)), 'latest', rows)
 }
