@@ -92,7 +92,7 @@ export const sabotages: readonly Sabotage[] = [
     file: 'src/changelog/sqlite/options.ts',
     find: '...options\n  })',
     replace: "...options,\n    synchronous: 'normal'\n  })",
-    test: 'test/system/store-disk.test.ts',
+    test: 'test/system/store-faults.test.ts',
     title: 'promise 1 (Durable): a power cut loses nothing that was answered'
   },
   {
