@@ -94,13 +94,5 @@ export const sabotages: readonly Sabotage[] = [
     replace: "...options,\n    synchronous: 'normal'\n  })",
     test: 'test/system/store-faults.test.ts',
     title: 'promise 1 (Durable): a power cut loses nothing that was answered'
-  },
-  {
-    breaks: 'promise 3 (Once), SQLite: the record of a push is committed after its entries',
-    file: 'src/changelog/sqlite/writer.ts',
-    find: 'this.#pushes.run(pushes)',
-    replace: 'setTimeout(() => this.#pushes.run(pushes), 20)',
-    test: 'test/system/store-faults.test.ts',
-    title: 'promise 1 (Durable) and 3 (Once)'
   }
 ]
