@@ -166,11 +166,14 @@ export interface ReadQuery {
   readonly bytes: number
 }
 
+/** Less than an entry: a page is read often, and most of an entry's facts concern the server alone. */
+export type Shown = Pick<StoredEntry, 'sequence' | 'collection' | 'documentId' | 'operation' | 'document' | 'timestamp'>
+
 export interface Row {
   /** Where the row stands in the order: the entry's sequence, or of a removal where the document left the channels. */
   readonly position: number
-  /** The document's head. */
-  readonly entry: StoredEntry
+  /** The document's head: what a reader is shown of it. */
+  readonly entry: Shown
   /** False: the document has left the channels that are read; its body must not be shown. */
   readonly member: boolean
 }

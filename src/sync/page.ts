@@ -3,7 +3,7 @@
  * Documents are passed on as stored text, never parsed.
  */
 import type { Checkpoint } from '../../schema/checkpoint.ts'
-import type { ChangeStore, Row, StoredEntry } from '../changelog/changelog.ts'
+import type { ChangeStore, Row, Shown, StoredEntry } from '../changelog/changelog.ts'
 import { highest, lowest, type Position } from './cursor.ts'
 import { assertValid, epochOf, type LogState } from './validity.ts'
 
@@ -37,7 +37,7 @@ export async function readPage (store: ChangeStore, query: PageQuery): Promise<P
   const start = lowest({ ...position, after })
   const hasMore = reached < page.head && reached > start
   return {
-    changes: changesText(page.rows, typeof after === 'number' ? nullText : tombstoneText),
+    changes: changesText(page.rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, page.rows)),
     count: page.rows.length,
     checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(position, after, reached), ...snapshotMark(position, page, hasMore) },
     hasMore,
@@ -72,13 +72,25 @@ function snapshotMark (position: Position, state: LogState, hasMore: boolean): {
   return highest(position) === 0 ? { snapshot: state.head } : {}
 }
 
-type DeletedText = (entry: Pick<StoredEntry, 'documentId' | 'rev' | 'effectiveTime'>) => string
+type DeletedText = (entry: Shown) => string
 
 const nullText: DeletedText = () => 'null'
 
 /** Clients that keep positions per collection know a deletion by the document that says so. */
-export const tombstoneText: DeletedText = ({ documentId, rev, effectiveTime }) =>
-  JSON.stringify({ _id: documentId, _rev: rev ?? '1-0', _updatedAt: effectiveTime, _deleted: true })
+export function tombstoneText ({ documentId, rev, effectiveTime }: Pick<StoredEntry, 'documentId' | 'rev' | 'effectiveTime'>): string {
+  return JSON.stringify({ _id: documentId, _rev: rev ?? '1-0', _updatedAt: effectiveTime, _deleted: true })
+}
+
+async function tombstoneTexts (store: ChangeStore, rows: readonly Row[]): Promise<DeletedText> {
+  const entries = await store.entries(rows.filter(isGone).map(({ entry }) => entry.sequence))
+  const facts = new Map(entries.flatMap(entry => entry === null ? [] : [[entry.sequence, entry]]))
+  return ({ sequence, documentId, timestamp }) => tombstoneText(facts.get(sequence) ?? { documentId, rev: null, effectiveTime: timestamp })
+}
+
+/** Deleted, or out of the reader's view. */
+function isGone ({ entry, member }: Row): boolean {
+  return !member || entry.document === null
+}
 
 /** `{"todos":[…],…}`: by collection, each list in sequence order. */
 function changesText (rows: readonly Row[], deleted: DeletedText): string {
@@ -104,8 +116,9 @@ export class ChangeLists {
 }
 
 /** One change as the wire has it; of a document that left the reader's view a deletion. */
-export function changeText ({ entry, position, member }: Row, deleted: DeletedText = nullText): string {
-  const gone = !member || entry.document === null
+export function changeText (row: Row, deleted: DeletedText = nullText): string {
+  const { entry, position } = row
+  const gone = isGone(row)
   return `{"operation":"${gone ? 'delete' : entry.operation}","documentId":${JSON.stringify(entry.documentId)}` +
     `,"document":${gone ? deleted(entry) : entry.document},"timestamp":${entry.timestamp},"sequence":${position}}`
 }

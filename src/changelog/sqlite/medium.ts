@@ -88,6 +88,8 @@ export class Medium {
       return result
     } catch (error) {
       throw this.#failed(error)
+    } finally {
+      this.#reader?.forget()
     }
   }
 

@@ -4,7 +4,7 @@ import { epochAt } from '../entry.ts'
 import type { Database, Statement } from './driver.ts'
 import { JournalReader } from './journal.ts'
 import { Names } from './names.ts'
-import { decodeEntry, decodeFacts, ENTRY, FACTS, type EntryRow, type FactsRow } from './rows.ts'
+import { decodeEntry, decodeFacts, decodeShown, ENTRY, FACTS, type EntryRow, type FactsRow } from './rows.ts'
 import { Walks } from './walk.ts'
 
 /** Rows per statement of a page: what is read beyond a page's bytes stays small. */
@@ -30,6 +30,7 @@ export class Reader {
   readonly #since: Statement
   readonly #sinceOf: Statement
   readonly #epochs: readonly Epoch[]
+  #known: { head?: number, horizon?: number } = {}
   /** The epoch that the last entry read lies in: most lie in the same one. */
   #epoch: { id: string, first: number, end: number } = { id: '', first: 0, end: 0 }
 
@@ -65,14 +66,23 @@ export class Reader {
     }
   }
 
+  /** From one snapshot, which is also cheaper than a snapshot for each question. */
   heads (keys: readonly HeadKey[]): HeadAnswer[] {
-    return keys.map(({ collection, documentId, identity }) => {
-      const number = this.#names.number(collection)
-      if (number === undefined) return { head: null, duplicateOf: 0 }
-      const row = this.#headFacts.get(number, documentId) as FactsRow | undefined
-      const first = identity && this.#identity.get(number, documentId, identity) as number | undefined
-      return { head: row === undefined ? null : decodeFacts(row, collection), duplicateOf: first ?? 0 }
-    })
+    if (keys.length === 1) return [this.#answer(keys[0]!)]
+    this.#begin.run()
+    try {
+      return keys.map(key => this.#answer(key))
+    } finally {
+      this.#end.run()
+    }
+  }
+
+  #answer ({ collection, documentId, identity }: HeadKey): HeadAnswer {
+    const number = this.#names.number(collection)
+    if (number === undefined) return { head: null, duplicateOf: 0 }
+    const row = this.#headFacts.get(number, documentId) as FactsRow | undefined
+    const first = identity && this.#identity.get(number, documentId, identity) as number | undefined
+    return { head: row === undefined ? null : decodeFacts(row, collection), duplicateOf: first ?? 0 }
   }
 
   headOf (key: DocumentKey): EntryFacts | null {
@@ -129,11 +139,18 @@ export class Reader {
   }
 
   head (): number {
-    return (this.#newest.get() ?? 0) as number
+    this.#known.head ??= (this.#newest.get() ?? 0) as number
+    return this.#known.head
   }
 
   horizon (): number {
-    return this.#horizon.get() as number
+    this.#known.horizon ??= this.#horizon.get() as number
+    return this.#known.horizon
+  }
+
+  /** To be called after every write: what every push and pull asks for is read once in between. */
+  forget (): void {
+    this.#known = {}
   }
 
   epochs (): readonly Epoch[] {
@@ -155,8 +172,9 @@ export class Reader {
       for (const { position, member, row } of step.found) {
         const full = rows.length > 0 && (rows.length >= query.limit || bytes > query.bytes)
         if (full) return { rows, scanned: rows.at(-1)!.position }
-        rows.push({ position, entry: this.#entryOf(row), member })
-        const document = row[17]
+        const entry = decodeShown(row, this.#names.name(row[1]))
+        const { document } = entry
+        rows.push({ position, entry, member })
         if (document !== null) bytes += Buffer.byteLength(document)
       }
       place = step.looked

@@ -1,6 +1,6 @@
 /** How an entry lies in a row, and the checksum by which a flipped bit is noticed when it is read. */
 import { crc32 } from 'node:zlib'
-import type { EntryFacts, NewEntry, Operation, Push, StoredEntry } from '../changelog.ts'
+import type { EntryFacts, NewEntry, Operation, Push, Shown, StoredEntry } from '../changelog.ts'
 import { SyncError } from '../../errors.ts'
 
 const OPERATIONS: readonly Operation[] = ['insert', 'update', 'delete']
@@ -15,6 +15,13 @@ export type FactsRow = [
   userId: string | null, clientId: string | null, address: string | null, rev: string | null, checksum: number
 ]
 export type EntryRow = [...FactsRow, id: string | null, checksum: number, document: string | null]
+
+/** What a page shows: reading the other columns and their checksum would more than double its cost. */
+export const SHOWN = 'l.sequence, l.collection, l.document_id, l.operation, l.timestamp, l.checksum, l.document'
+export type ShownRow = [
+  sequence: number, collection: number, documentId: string, operation: number, timestamp: number,
+  checksum: number, document: string | null
+]
 
 /** Numbers go into checksums as doubles, low byte first on every machine: turning them into text costs more than the rest. */
 const numbers = new Uint8Array(80)
@@ -35,8 +42,8 @@ function factsChecksum (f: EntryFacts): number {
   return crc32(`${f.collection}\0${f.documentId}\0${f.userId}\0${f.clientId}\0${f.address}\0${f.rev}`, crc32(numbers))
 }
 
-/** Over what a reader is given, so that a page could be verified without the other facts. */
-function bodyChecksum (f: EntryFacts, document: string | null): number {
+/** Over what a reader is given, so that a page is verified without the other facts. */
+function bodyChecksum (f: Omit<Shown, 'document'>, document: string | null): number {
   view.setFloat64(0, f.sequence, true)
   view.setFloat64(8, f.timestamp, true)
   view.setFloat64(16, OPERATIONS.indexOf(f.operation), true)
@@ -122,6 +129,14 @@ export function decodeEntry (row: EntryRow, collection: string, id: string): Sto
   }
   if (factsChecksum(entry) !== row[14] || bodyChecksum(entry, document) !== row[16]) throw damaged(row[0])
   return entry
+}
+
+/** @throws SyncError storage_unavailable when the row is not what was written */
+export function decodeShown (row: ShownRow, collection: string): Shown {
+  const document = row[6]
+  const shown: Shown = { sequence: row[0], collection, documentId: row[2], operation: OPERATIONS[row[3]]!, document, timestamp: row[4] }
+  if (bodyChecksum(shown, document) !== row[5]) throw damaged(row[0])
+  return shown
 }
 
 function damaged (sequence: number): SyncError {

@@ -5,7 +5,7 @@
 import type { ReadQuery } from '../changelog.ts'
 import type { Database, Statement } from './driver.ts'
 import type { Names } from './names.ts'
-import { ENTRY, type EntryRow } from './rows.ts'
+import { SHOWN, type ShownRow } from './rows.ts'
 
 /** Places of one statement; more are merged from several. */
 const TERMS = 100
@@ -15,7 +15,7 @@ const PLACES = 64
 export interface Found {
   readonly position: number
   readonly member: boolean
-  readonly row: EntryRow
+  readonly row: ShownRow
 }
 
 /** What a step found, and up to where it looked. */
@@ -77,13 +77,13 @@ export class Walks {
 
   constructor (database: Database, names: Names) {
     this.#names = names
-    const heads = `SELECT ${ENTRY} FROM heads h INDEXED BY heads_sequence CROSS JOIN log l ON l.sequence = h.sequence`
+    const heads = `SELECT ${SHOWN} FROM heads h INDEXED BY heads_sequence CROSS JOIN log l ON l.sequence = h.sequence`
     this.#all = database.prepare(`${heads} WHERE h.sequence > ? ORDER BY h.sequence LIMIT 0 + ?`).raw()
     this.#heads = new Merge(database, 'SELECT sequence FROM heads INDEXED BY heads_collection WHERE collection = ? AND sequence > ?',
-      merged => `SELECT ${ENTRY} FROM (${merged}) h CROSS JOIN log l ON l.sequence = h.sequence`)
+      merged => `SELECT ${SHOWN} FROM (${merged}) h CROSS JOIN log l ON l.sequence = h.sequence`)
     this.#places = new Merge(database, 'SELECT position, collection, document_id FROM channels INDEXED BY channels_position WHERE channel = ? AND position > ?')
     this.#rowsOf = database.prepare('SELECT channel, position, member FROM channels WHERE collection = ? AND document_id = ?').raw()
-    this.#head = database.prepare(`SELECT ${ENTRY} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
+    this.#head = database.prepare(`SELECT ${SHOWN} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
   }
 
   for (query: ReadQuery): { walk: Walk, after: number } {
@@ -108,8 +108,8 @@ export class Walks {
 
   #headStep ({ of }: Starts, after: number, limit: number): Step {
     const rows = of === null
-      ? this.#all.all(after, limit) as EntryRow[]
-      : this.#heads.rows<EntryRow>([...of].map(([collection, start]) => [collection, Math.max(start, after)]), limit)
+      ? this.#all.all(after, limit) as ShownRow[]
+      : this.#heads.rows<ShownRow>([...of].map(([collection, start]) => [collection, Math.max(start, after)]), limit)
     const found = rows.map(row => ({ position: row[0], member: true, row }))
     return { found, looked: rows.length < limit ? Infinity : rows.at(-1)![0] }
   }
@@ -123,7 +123,7 @@ export class Walks {
       const seen = this.#seen(channels, collection, documentId)
       // Only the newest row counts: an older one is a leave that a return, or a later leave, has overtaken.
       if (seen.position !== position) continue
-      found.push({ position, member: seen.member, row: this.#head.get(collection, documentId) as EntryRow })
+      found.push({ position, member: seen.member, row: this.#head.get(collection, documentId) as ShownRow })
     }
     return { found, looked: places.length < PLACES ? Infinity : places.at(-1)![0] }
   }

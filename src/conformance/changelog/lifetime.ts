@@ -40,7 +40,8 @@ export const lifetimePromises: readonly Promised[] = [
     assert.equal(after.epochs.length, before.epochs.length + 1)
     const [a] = await write(store, [put('a', 2)])
     assert.ok(a! > before.head && a! >= after.epochs.at(-1)!.first)
-    assert.deepEqual((await read(store)).rows.map(row => [row.position, row.entry.previous]), [[a, 0]])
+    assert.deepEqual((await read(store)).rows.map(row => row.position), [a])
+    assert.equal((await store.entries([a!]))[0]!.previous, 0)
     const repeated = await store.commit(push)
     assert.equal(repeated.status, 'seen', 'promise 3 (Once): a push of before still takes effect once')
   }),
@@ -124,7 +125,7 @@ async function durable ({ store, reopen }: OpenedLog): Promise<void> {
   await write(store, [remove('b')])
   const before = await read(store)
   const after = await read(await reopen())
-  assert.deepEqual(plain(after.rows), plain(before.rows))
+  assert.deepEqual(shown(after.rows), shown(before.rows))
   assert.deepEqual([after.head, after.horizon], [before.head, before.horizon])
   const replica = new Map<string, string>()
   apply(replica, after.rows)
@@ -150,9 +151,10 @@ function startsAfter (epochs: readonly Epoch[], head: number): void {
   assert.notEqual(newest!.id, before!.id)
 }
 
-/** Digests as text, since one store may return a Buffer where another returns an Uint8Array. */
-function plain (rows: Awaited<ReturnType<typeof read>>['rows']): unknown {
-  return rows.map(row => ({ ...row, entry: { ...row.entry, hash: hex(row.entry.hash) } }))
+/** What a reader is shown; a store may return more of an entry. */
+function shown (rows: Awaited<ReturnType<typeof read>>['rows']): unknown {
+  return rows.map(({ position, member, entry: { sequence, collection, documentId, operation, document, timestamp } }) =>
+    [position, member, sequence, collection, documentId, operation, document, timestamp])
 }
 
 /** Every method that can be refused, begun one after the other. */
