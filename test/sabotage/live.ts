@@ -2,6 +2,7 @@ import type { Sabotage } from './sabotage.ts'
 
 const feed = 'test/sync/feed.test.ts'
 const delivery = 'test/sync/delivery.test.ts'
+const tail = 'test/sync/tail.test.ts'
 
 export const sabotages: readonly Sabotage[] = [
   {
@@ -9,8 +10,8 @@ export const sabotages: readonly Sabotage[] = [
     file: 'src/sync/tail.ts',
     find: 'if (this.#reading) {\n      this.#again = true',
     replace: 'if (this.#reading) {',
-    test: delivery,
-    title: 'promise 5 (Live is pull): nothing falls between catch-up and live'
+    test: tail,
+    title: 'promise 5 (Live is pull): a hint that comes while the log is read'
   },
   {
     breaks: 'promise 5 (Live is pull): the ring is used although it has forgotten what comes next',
@@ -25,8 +26,8 @@ export const sabotages: readonly Sabotage[] = [
     file: 'src/sync/frames.ts',
     find: 'return { changes: lists.text, count, reached }',
     replace: 'return { changes: lists.text, count, reached: ring.end }',
-    test: delivery,
-    title: 'promise 5 (Live is pull): whatever is written and wherever a stream is cut'
+    test: tail,
+    title: 'promise 5 (Live is pull): a frame reaches no further'
   },
   {
     breaks: 'promise 5 (Live is pull): the id comes before the data it stands for',
