@@ -13,6 +13,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'promise 4 (Safe checkpoints): a push moves the checkpoint only over its own entries'
   },
   {
+    breaks: 'promise 2 (Ordered): the hint goes out before the commit',
+    file: 'src/sync/push.ts',
+    find: 'const { committed, plan } = await this.#commit(message,',
+    replace: 'this.#deps.bell.ring()\n      const { committed, plan } = await this.#commit(message,',
+    test: push,
+    title: 'promise 2 (Ordered): nobody is told of an entry'
+  },
+  {
     breaks: 'promise 3 (Once): a record of the push is kept under a new key each time',
     file: 'src/sync/push.ts',
     find: 'const key = digestOf([message.id,',

@@ -223,6 +223,21 @@ t.test('promise 4 (Safe checkpoints): a push moves the checkpoint only over its 
   t.equal(replayed.checkpoint.global, 5)
 })
 
+t.test('promise 2 (Ordered): nobody is told of an entry before its commit has returned', async t => {
+  const rules = await opened(t)
+  const told: number[] = []
+  t.teardown(rules.bell.listen(() => {
+    // The log as whoever wakes now would read it.
+    void rules.store.getCurrentSequence().then(sequence => told.push(sequence))
+  }))
+  await push(rules, { changes: [{ documentId: 'a', document: {} }] })
+  await push(rules, { changes: [{ documentId: 'b', document: {} }] })
+  await new Promise(resolve => setImmediate(resolve))
+  t.ok(told.length >= 2)
+  t.equal(told[0], 1, 'the first hint finds the first entry')
+  t.notOk(told.includes(0))
+})
+
 t.test('a checkpoint that this log did not hand out is a resync before anything is written', async t => {
   const rules = await opened(t)
   const change = { documentId: 'a', document: {} }
