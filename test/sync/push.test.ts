@@ -228,7 +228,7 @@ t.test('promise 2 (Ordered): nobody is told of an entry before its commit has re
   const told: number[] = []
   t.teardown(rules.bell.listen(() => {
     // The log as whoever wakes now would read it.
-    void rules.store.getCurrentSequence().then(sequence => told.push(sequence))
+    rules.store.getCurrentSequence().then(sequence => told.push(sequence), t.threw)
   }))
   await push(rules, { changes: [{ documentId: 'a', document: {} }] })
   await push(rules, { changes: [{ documentId: 'b', document: {} }] })
