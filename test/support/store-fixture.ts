@@ -7,11 +7,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import type { NewEntry, NewJournalRow } from '../../src/changelog/changelog.ts'
+import type { NewEntry, NewJournalRow, Row } from '../../src/changelog/changelog.ts'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { digest, newPush, NOW, put, remove } from '../../src/conformance/changelog/harness.ts'
 
 const WHO = { userId: 'ann', clientId: 'phone', address: '127.0.0.1', messageId: 'm-1' }
+
+/** Rows with the whole of their entries, as far as a page shows them with what it shows. */
+async function whole (log: SqliteChangeLog, rows: readonly Row[]): Promise<unknown[]> {
+  const entries = await log.entries(rows.map(({ entry }) => entry.sequence))
+  return rows.map(({ position, entry, member }, i) => ({ position, entry: { ...entries[i], ...entry }, member }))
+}
 
 /** Everything a client or an operator can learn from a log, but for the epochs that later openings began. */
 export async function contentsOf (log: SqliteChangeLog): Promise<string> {
@@ -19,8 +25,8 @@ export async function contentsOf (log: SqliteChangeLog): Promise<string> {
   const { rows, scanned, head, horizon, epochs } = await log.read(all)
   const documents = rows.map(({ entry }) => ({ collection: entry.collection, documentId: entry.documentId, identity: digest(`id of ${entry.documentId}`) }))
   const content = {
-    page: { rows, scanned, head, horizon, epoch: epochs[0] },
-    ofChannels: (await log.read({ ...all, channels: ['red', 'blue'] })).rows,
+    page: { rows: await whole(log, rows), scanned, head, horizon, epoch: epochs[0] },
+    ofChannels: await whole(log, (await log.read({ ...all, channels: ['red', 'blue'] })).rows),
     entries: await log.getSince(0, 1000),
     histories: await Promise.all(documents.map(document => log.history(document))),
     heads: await log.heads(documents),
