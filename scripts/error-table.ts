@@ -24,5 +24,5 @@ function table (condemnsChange: boolean): string {
 
 /** The README's error section as the catalogue has it. */
 export function errorTable (): string {
-  return `The whole message is refused, nothing is written:\n\n${table(false)}\n\nOne change is refused, the others of its push go on (\`results[].error.code\`):\n\n${table(true)}`
+  return `The whole message is refused:\n\n${table(false)}\n\nOne change is refused, the others of its push go on (\`results[].error.code\`):\n\n${table(true)}`
 }

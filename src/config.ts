@@ -36,7 +36,7 @@ export const defaultLimits = {
   commitAttempts: 8,
   /** How long a checkpoint ahead of this node's head may wait for it. */
   aheadMs: 2 * second,
-  /** Streams of one user. */
+  /** Streams of one user; without authentication there are no users to tell apart. */
   streamsPerUser: 20,
   /** Streams in all: each is a socket. */
   streams: 10_000,
@@ -113,7 +113,7 @@ export interface PocketServerOptions {
   limits?: Partial<Limits>
   /** How long what is no longer current stays, in ms, see below; `Infinity` keeps it for ever. */
   retention?: Partial<Retention>
-  /** Streams of one user. Default 20. The same as `limits.streamsPerUser`. */
+  /** Streams of one user, once there is authentication. Default 20. The same as `limits.streamsPerUser`. */
   maxConnectionsPerUser?: number
   /** A ping after this many ms without a byte; 5,000 to 25,000. Default 15,000. */
   heartbeatInterval?: number
