@@ -1,92 +1,85 @@
-/** What the command line and the environment ask for; knows no process. */
+/** From the words of the command line and the environment to a command and its options; knows no process. */
 import { parseArgs } from 'node:util'
-import { DEFAULT_LOG } from '../backends.ts'
+import type { Command, Environment, Flag, Options, Text, Values } from './command.ts'
+import { UsageError } from './exit.ts'
+import { nearest } from './nearest.ts'
 
-export const usage = `Usage: pocket-server [serve] [options]
+export type Request =
+  | { readonly what: 'help', readonly command: Command | null }
+  | { readonly what: 'version' }
+  | { readonly what: 'run', readonly command: Command, readonly options: Values<Options>, readonly operands: readonly string[] }
 
-Serves sync over HTTP. Prints one line with the address once it listens; logs on stderr.
-
-  --port <n>         POCKET_PORT       port; 0 picks a free one (3000)
-  --host <address>   POCKET_HOST       address to listen on (127.0.0.1)
-  --db <path>        POCKET_DB         change log: a path, sqlite:<path>, or :memory: (${DEFAULT_LOG})
-  --open             POCKET_OPEN       answer other machines too, although there is no authentication
-  --log-level <l>    POCKET_LOG_LEVEL  debug, info, warn, error or silent (info)
-  --help             this text
-  --version          the version
-
-Exit codes: 0 ended as asked, 1 failed while running, 2 wrong arguments,
-69 the address cannot be used, 74 the change log cannot be opened.
-SIGTERM and SIGINT end it in order, a second one at once.
-`
-
-const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = typeof levels[number]
-
-export interface Settings {
-  readonly port: number
-  readonly host: string
-  readonly db: string
-  readonly open: boolean
-  readonly logLevel: LogLevel
+interface Known {
+  readonly commands: readonly Command[]
+  /** Runs when no command is named. */
+  readonly standard: Command
 }
-
-/** The arguments are wrong; the message says which one. */
-export class UsageError extends Error {}
-
-export type Command = 'help' | 'version' | Settings
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** @throws UsageError */
-export function commandOf (argv: readonly string[], env: Environment): Command {
-  const { values, positionals } = parsed(argv)
-  if (values.help === true) return 'help'
-  if (values.version === true) return 'version'
-  if (positionals.length > 1 || (positionals[0] ?? 'serve') !== 'serve') throw new UsageError(`there is no command "${positionals.join(' ')}", only serve`)
-  const text = (option: string | undefined, name: string, otherwise: string): string => option ?? (env[name] || otherwise)
-  return {
-    port: portOf(text(values.port, 'POCKET_PORT', '3000')),
-    host: text(values.host, 'POCKET_HOST', '127.0.0.1'),
-    db: text(values.db, 'POCKET_DB', DEFAULT_LOG),
-    open: values.open ?? flagOf('POCKET_OPEN', env['POCKET_OPEN']),
-    logLevel: levelOf(text(values['log-level'], 'POCKET_LOG_LEVEL', 'info'))
-  }
+export function requestOf (argv: readonly string[], env: Environment, { commands, standard }: Known): Request {
+  const named = argv[0]?.startsWith('-') === false
+  if (named && argv[0] === 'help') return { what: 'help', command: argv[1] === undefined ? null : find(commands, argv[1]) }
+  const command = named ? find(commands, argv[0]!) : standard
+  const { values, positionals } = parsed(command, named ? argv.slice(1) : argv)
+  if (values['help'] === true) return { what: 'help', command: named ? command : null }
+  if (values['version'] === true) return { what: 'version' }
+  assertOperands(command, positionals, commands)
+  const options = Object.fromEntries(Object.entries(command.options).map(([name, option]) => [name, valueOf(option, values[name], env)]))
+  return { what: 'run', command, options: options as Values<Options>, operands: positionals }
 }
 
-function parsed (argv: readonly string[]) {
+function find (commands: readonly Command[], name: string): Command {
+  const found = commands.find(command => command.name === name)
+  if (found !== undefined) return found
+  const close = nearest(name, commands.map(command => command.name))
+  throw new UsageError(`there is no command "${name}"${close === null ? '' : `; did you mean ${close}?`}`)
+}
+
+function parsed (command: Command, args: readonly string[]): { values: Readonly<Record<string, unknown>>, positionals: readonly string[] } {
+  const options = Object.fromEntries(Object.entries(command.options).map(([name, { type }]) => [name, { type }] as const))
   try {
     return parseArgs({
-      args: [...argv],
+      args: [...args],
       allowPositionals: true,
-      options: {
-        port: { type: 'string' },
-        host: { type: 'string' },
-        db: { type: 'string' },
-        open: { type: 'boolean' },
-        'log-level': { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-        version: { type: 'boolean', short: 'v' }
-      }
+      options: { ...options, help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } }
     })
   } catch (error) {
     throw new UsageError((error as Error).message)
   }
 }
 
-function portOf (text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN
-  if (!(port <= 65535)) throw new UsageError(`the port is a number from 0 to 65535, not "${text}"`)
-  return port
+function assertOperands ({ name, usage, operands: { min, max } }: Command, given: readonly string[], commands: readonly Command[]): void {
+  if (given.length >= min && given.length <= max) return
+  const misplaced = commands.find(command => command.name === given[0])
+  if (misplaced !== undefined) throw new UsageError(`a command comes first: pocket-server ${misplaced.name} …`)
+  if (given.length < min) throw new UsageError(`${name} needs ${usage}`)
+  throw new UsageError(`${name} takes ${usage === '' ? 'no further word' : `only ${usage}`}, not "${given[max]!}" as well`)
 }
 
-function levelOf (text: string): LogLevel {
-  const level = levels.find(known => known === text)
-  if (level === undefined) throw new UsageError(`the log level is one of ${levels.join(', ')}, not "${text}"`)
-  return level
+function valueOf (option: Flag | Text, given: unknown, env: Environment): string | boolean | undefined {
+  const variable = option.env === undefined ? undefined : env[option.env]
+  if (option.type === 'boolean') return given as boolean | undefined ?? flagOf(option.env ?? '', variable)
+  return given as string | undefined ?? (variable || option.default)
 }
 
 function flagOf (name: string, text = ''): boolean {
   if (text === '' || text === '0' || text === 'false') return false
   if (text === '1' || text === 'true') return true
   throw new UsageError(`${name} is 1 or 0, not "${text}"`)
+}
+
+/** @throws UsageError */
+export function wholeNumber (what: string, text: string, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}): number {
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : NaN
+  if (!(number >= min && number <= max)) {
+    throw new UsageError(`${what} is a number from ${min}${max === Number.MAX_SAFE_INTEGER ? ' on' : ` to ${max}`}, not "${text}"`)
+  }
+  return number
+}
+
+/** @throws UsageError */
+export function oneOf<T extends string> (what: string, text: string, words: readonly T[]): T {
+  const word = words.find(known => known === text)
+  if (word === undefined) throw new UsageError(`${what} is one of ${words.join(', ')}, not "${text}"`)
+  return word
 }

@@ -1,0 +1,71 @@
+import { pino, type Logger } from 'pino'
+import { PocketServer, version } from '../../server.ts'
+import { oneOf, wholeNumber } from '../arguments.ts'
+import { command, type World } from '../command.ts'
+import { CommandError, exitCodes } from '../exit.ts'
+import { dbOption, openForWriting } from '../log.ts'
+
+const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
+
+export const serve = command({
+  name: 'serve',
+  summary: 'serve sync over HTTP',
+  usage: '',
+  operands: { min: 0, max: 0 },
+  about: 'Prints one line with the address once it listens; logs on stderr: to a terminal for people,\nelse one JSON object per line.',
+  options: {
+    port: { type: 'string', value: '<n>', env: 'POCKET_PORT', default: '3000', summary: 'port; 0 picks a free one' },
+    host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
+    db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
+    open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, although there is no authentication' },
+    'log-level': { type: 'string', value: '<level>', env: 'POCKET_LOG_LEVEL', default: 'info', summary: `${levels.slice(0, -1).join(', ')} or ${levels.at(-1)!}` }
+  },
+
+  async run ({ options, ...world }) {
+    const port = wholeNumber('the port', options.port, { max: 65535 })
+    const level = oneOf('the log level', options['log-level'], levels)
+    const logger = await makeLogger(level, world)
+    world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
+    const store = await openForWriting(options.db)
+    const pocket = new PocketServer({ changeLog: store, open: options.open, logger })
+    const close = async (): Promise<void> => {
+      await pocket.close()
+      await store.close()
+    }
+    try {
+      const { url } = await pocket.listen(port, options.host)
+      await world.stdout.write(`pocket-server ${version} listens on ${url} (${options.db})\n`)
+    } catch (error) {
+      await close()
+      throw new CommandError('address', `cannot listen on ${options.host}:${port}: ${addressTrouble(error as NodeJS.ErrnoException)}`, error)
+    }
+    if (options.open) logger.warn({}, 'open: whoever reaches this address may read and write everything')
+    return await untilSignal(world.signal, logger, close)
+  }
+})
+
+async function untilSignal (signal: AbortSignal, logger: Logger, close: () => Promise<void>): Promise<number> {
+  if (!signal.aborted) await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+  logger.info({ signal: signal.reason as string }, 'shutting down')
+  try {
+    await close()
+    return exitCodes.ok
+  } catch (error) {
+    logger.error({ err: error }, 'the shutdown failed')
+    return exitCodes.failed
+  }
+}
+
+function addressTrouble ({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return 'the address is in use; choose another one with --port, or end what uses it'
+  if (code === 'EACCES') return 'this user may not use that port'
+  if (code === 'EADDRNOTAVAIL') return 'this machine does not have that address'
+  return message
+}
+
+/** To a terminal for people, else one JSON object per line. */
+async function makeLogger (level: string, { stderr }: Pick<World, 'stderr'>): Promise<Logger> {
+  if (!stderr.isTerminal) return pino({ level }, pino.destination({ dest: 2, sync: true }))
+  const { default: pretty } = await import('pino-pretty')
+  return pino({ level }, pretty({ destination: 2, sync: true, ignore: 'pid,hostname' }))
+}

@@ -1,0 +1,39 @@
+/** The change log that a command works on. */
+import { DEFAULT_LOG, openBackend } from '../backends.ts'
+import type { ChangeStore } from '../changelog/changelog.ts'
+import { CommandError } from './exit.ts'
+
+/** The option by which every command is told its log. */
+export const dbOption = {
+  type: 'string',
+  value: '<path>',
+  env: 'POCKET_DB',
+  default: DEFAULT_LOG,
+  summary: 'change log: a path, or sqlite:<path>'
+} as const
+
+/**
+ * Opens the log for writing, and creates it where there is none. One process may hold it.
+ * @throws CommandError saying who holds it, or what is wrong with it
+ */
+export async function openForWriting (name: string): Promise<ChangeStore> {
+  const store = await backendOf(name)
+  try {
+    await store.open()
+    return store
+  } catch (error) {
+    throw refusal(name, error)
+  }
+}
+
+async function backendOf (name: string): Promise<ChangeStore> {
+  try {
+    return await openBackend(name)
+  } catch (error) {
+    throw new CommandError('usage', `cannot open the change log ${name}: ${(error as Error).message}`, error)
+  }
+}
+
+function refusal (name: string, error: unknown): CommandError {
+  return new CommandError('log', `cannot open the change log ${name}: ${(error as Error).message}`, error)
+}
