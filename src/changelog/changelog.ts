@@ -125,6 +125,16 @@ export interface JournalRow extends NewJournalRow {
   readonly address: string | null
 }
 
+/** Which rows of the journal, newest first. */
+export interface JournalQuery {
+  /** Only rows with an id below this one. */
+  readonly before?: number
+  /** Default 100. */
+  readonly limit?: number
+  readonly collection?: string
+  readonly documentId?: string
+}
+
 /** One push as it is committed: all of it or nothing. */
 export interface Push {
   /** Digest of (user, client, message id); by it the push is known when it comes again. */
@@ -242,8 +252,9 @@ export interface ChangeStore extends ChangeLog {
   entries (sequences: readonly number[]): Promise<Array<StoredEntry | null>>
   /** A document's kept entries below `before` (absent = all), newest first. @param options.limit default 100 */
   history (key: DocumentKey, options?: { before?: number, limit?: number }): Promise<StoredEntry[]>
-  /** Journal rows with an id below `before` (absent = all), newest first. @param options.limit default 100 */
-  journal (options?: { before?: number, limit?: number }): Promise<JournalRow[]>
+  journal (query?: JournalQuery): Promise<JournalRow[]>
+  /** Drops journal rows by their ids. @returns how many of them there were */
+  discardJournal (ids: readonly number[]): Promise<number>
   /** Names of all collections that have a head, in no order. */
   collections (): Promise<string[]>
   /** A checkpoint n is valid if n is 0 or n ≥ horizon. */

@@ -1,6 +1,6 @@
 /** Reading the memory adapter: walks over orders, so that a read costs what lies after its position. */
 import { merge, type Order } from './memory-order.ts'
-import type { DocumentKey, JournalRow, Page, ReadQuery, Row, StoredEntry } from './changelog.ts'
+import type { DocumentKey, JournalQuery, JournalRow, Page, ReadQuery, Row, StoredEntry } from './changelog.ts'
 import type { MemoryDocument, MemoryState } from './memory-state.ts'
 
 export interface Slice {
@@ -14,8 +14,9 @@ export function historyOf (state: MemoryState, key: DocumentKey, slice: Slice): 
   return newestFirst(state.document(key)?.entries ?? [], entry => entry.sequence, slice)
 }
 
-export function journalOf (state: MemoryState, slice: Slice): JournalRow[] {
-  return newestFirst([...state.journal.after(0)], row => row.id, slice)
+export function journalOf (state: MemoryState, { collection, documentId, ...slice }: JournalQuery): JournalRow[] {
+  const asked = (row: JournalRow): boolean => (collection ?? row.collection) === row.collection && (documentId ?? row.documentId) === row.documentId
+  return newestFirst([...state.journal.after(0)].filter(asked), row => row.id, slice)
 }
 
 export function readPage (state: MemoryState, query: ReadQuery): Page {

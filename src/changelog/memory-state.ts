@@ -121,6 +121,13 @@ export class MemoryState {
     this.pushes.set(digestKey(push.key), { fingerprint: digestKey(push.fingerprint), first, outcome: push.outcome, serverTimestamp })
   }
 
+  /** @returns how many of these journal rows there were */
+  discard (ids: readonly number[]): number {
+    const before = this.journal.size
+    for (const id of ids) this.journal.remove(id)
+    return before - this.journal.size
+  }
+
   /** Drops superseded entries. */
   drop (entries: readonly StoredEntry[]): void {
     const gone = new Set(entries)

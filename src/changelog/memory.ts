@@ -8,7 +8,7 @@ import { historyOf, journalOf, readPage, type Slice } from './memory-read.ts'
 import { MemoryState } from './memory-state.ts'
 import type {
   ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, HeadAnswer, HeadKey,
-  JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
+  JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
 export interface MemoryChangeLogOptions {
@@ -55,8 +55,12 @@ export class MemoryChangeLog implements ChangeStore {
     return historyOf(this.#opened(), key, options)
   }
 
-  async journal (options: Slice = {}): Promise<JournalRow[]> {
-    return journalOf(this.#opened(), options)
+  async journal (query: JournalQuery = {}): Promise<JournalRow[]> {
+    return journalOf(this.#opened(), query)
+  }
+
+  async discardJournal (ids: readonly number[]): Promise<number> {
+    return this.#opened().discard(ids)
   }
 
   async collections (): Promise<string[]> {

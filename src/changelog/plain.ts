@@ -9,7 +9,7 @@ import { PlainLog } from './plain-log.ts'
 import { PlainState } from './plain-state.ts'
 import type {
   ChangeEntry, ChangeLog, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, HeadAnswer, HeadKey,
-  JournalRow, NewEntry, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
+  JournalQuery, JournalRow, NewEntry, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
 export interface PlainOptions {
@@ -90,8 +90,12 @@ export class PlainChangeStore implements ChangeStore {
     return historyOf(await this.#opened(), key, options)
   }
 
-  async journal (options: Slice = {}): Promise<JournalRow[]> {
-    return journalOf(await this.#opened(), options)
+  async journal (query: JournalQuery = {}): Promise<JournalRow[]> {
+    return journalOf(await this.#opened(), query)
+  }
+
+  async discardJournal (ids: readonly number[]): Promise<number> {
+    return (await this.#opened()).discard(ids)
   }
 
   async collections (): Promise<string[]> {

@@ -9,7 +9,7 @@ import { appendedPush, appendedSequence } from './entry.ts'
 import { SyncError } from '../errors.ts'
 import type {
   ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, HeadAnswer, HeadKey,
-  JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
+  JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
 export type { SqliteOptions } from './sqlite/options.ts'
@@ -67,8 +67,13 @@ export class SqliteChangeLog implements ChangeStore {
     return this.#medium.read(reader => reader.history(key, before, limit))
   }
 
-  async journal ({ before = Infinity, limit = PAGE }: Slice = {}): Promise<JournalRow[]> {
-    return this.#medium.read(reader => reader.journal(before, limit))
+  async journal (query: JournalQuery = {}): Promise<JournalRow[]> {
+    return this.#medium.read(reader => reader.journal({ limit: PAGE, ...query }))
+  }
+
+  async discardJournal (ids: readonly number[]): Promise<number> {
+    this.#requireOpen()
+    return this.#medium.write(({ writer, compaction }) => writer.transaction(() => compaction.discardJournal(ids)), { always: true })
   }
 
   async collections (): Promise<string[]> {

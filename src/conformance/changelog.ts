@@ -8,6 +8,7 @@
 import { channelPromises } from './changelog/channels.ts'
 import { commitPromises } from './changelog/commit.ts'
 import { compactionPromises } from './changelog/compaction.ts'
+import { journalPromises } from './changelog/journal.ts'
 import { lifetimePromises } from './changelog/lifetime.ts'
 import { oncePromises } from './changelog/once.ts'
 import { readPromises } from './changelog/read.ts'
@@ -17,7 +18,8 @@ import type { ChangeLogSuiteOptions } from './changelog/harness.ts'
 export type { ChangeLogSuiteOptions, OpenedLog } from './changelog/harness.ts'
 
 const PROMISES = [
-  ...commitPromises, ...oncePromises, ...readPromises, ...valuePromises, ...channelPromises, ...compactionPromises, ...lifetimePromises
+  ...commitPromises, ...oncePromises, ...readPromises, ...valuePromises, ...channelPromises, ...compactionPromises,
+  ...journalPromises, ...lifetimePromises
 ]
 
 /**

@@ -81,6 +81,10 @@ export class Compaction {
     return this.#journal.dropBefore(before, limit) === limit
   }
 
+  discardJournal (ids: readonly number[]): number {
+    return this.#journal.discard(ids)
+  }
+
   /** Gives free pages back to the disk but for `kept`; not in a transaction. */
   vacuum (kept: number, pages: number): boolean {
     const free = this.#database.pragma('freelist_count', { simple: true }) as number

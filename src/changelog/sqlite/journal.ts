@@ -1,5 +1,5 @@
 /** Losers and refused changes, bounded by bytes: whoever sends rubbish pushes out older rubbish, not the disk. */
-import type { JournalRow, Push } from '../changelog.ts'
+import type { JournalQuery, JournalRow, Push } from '../changelog.ts'
 import type { Database, Statement } from './driver.ts'
 
 /** What a row takes beside its text, roughly. */
@@ -12,6 +12,7 @@ export class JournalWriter {
   readonly #oldest: Statement
   readonly #delete: Statement
   readonly #stale: Statement
+  readonly #weight: Statement
   readonly #load: Statement
   readonly #save: Statement
 
@@ -21,6 +22,7 @@ export class JournalWriter {
     this.#oldest = database.prepare(`SELECT id, ${WEIGHT} FROM journal ORDER BY id LIMIT 100`).raw()
     this.#delete = database.prepare('DELETE FROM journal WHERE id = ?')
     this.#stale = database.prepare(`SELECT id, ${WEIGHT} FROM journal WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT 0 + ?`).raw()
+    this.#weight = database.prepare(`SELECT id, ${WEIGHT} FROM journal WHERE id = ?`).raw()
     this.#load = database.prepare("SELECT value FROM meta WHERE key = 'journal_bytes'").pluck()
     this.#save = database.prepare("UPDATE meta SET value = ? WHERE key = 'journal_bytes'")
   }
@@ -42,7 +44,15 @@ export class JournalWriter {
 
   /** Drops at most `limit` rows from before a time; says how many. Only within a transaction. */
   dropBefore (time: number, limit: number): number {
-    const rows = this.#stale.all(time, limit) as Array<[number, number]>
+    return this.#dropAll(this.#stale.all(time, limit) as Array<[number, number]>)
+  }
+
+  /** Says how many of these rows there were. Only within a transaction. */
+  discard (ids: readonly number[]): number {
+    return this.#dropAll([...new Set(ids)].flatMap(id => this.#weight.all(id) as Array<[number, number]>))
+  }
+
+  #dropAll (rows: ReadonlyArray<[id: number, bytes: number]>): number {
     if (rows.length > 0) this.#save.run(BigInt(this.#load.get() as number - this.#drop(rows, Infinity)))
     return rows.length
   }
@@ -61,15 +71,25 @@ export class JournalWriter {
 
 const JOURNAL = 'id, collection, document_id, status, code, raw, message_id, server_timestamp, user_id, client_id, address'
 
+/** Rows that a search for one document looks at, so that nobody waits long for it. Without an index. */
+const LOOKED_AT = 10_000
+
 export class JournalReader {
-  readonly #select: Statement
+  readonly #all: Statement
+  readonly #some: Statement
 
   constructor (database: Database) {
-    this.#select = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id < ? ORDER BY id DESC LIMIT 0 + ?`).raw()
+    this.#all = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id < ? ORDER BY id DESC LIMIT 0 + ?`).raw()
+    // The texts, which may be long, are read of the rows that are returned.
+    this.#some = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id IN (
+      SELECT id FROM (SELECT id, collection, document_id FROM journal WHERE id < ? ORDER BY id DESC LIMIT ${LOOKED_AT})
+      WHERE collection = ifnull(?, collection) AND document_id = ifnull(?, document_id) ORDER BY id DESC LIMIT 0 + ?) ORDER BY id DESC`).raw()
   }
 
-  read (before: number, limit: number): JournalRow[] {
-    const rows = this.#select.all(before, limit) as Array<[number, string, string, JournalRow['status'], string, string, string, number, string | null, string | null, string | null]>
+  read ({ before = Infinity, limit, collection, documentId }: JournalQuery & { limit: number }): JournalRow[] {
+    const all = collection === undefined && documentId === undefined
+    const found = all ? this.#all.all(before, limit) : this.#some.all(before, collection ?? null, documentId ?? null, limit)
+    const rows = found as Array<[number, string, string, JournalRow['status'], string, string, string, number, string | null, string | null, string | null]>
     return rows.map(([id, collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address]) =>
       ({ id, collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address }))
   }

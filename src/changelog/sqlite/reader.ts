@@ -1,5 +1,5 @@
 /** Questions to the log, each answered by short statements from one snapshot. */
-import type { DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey, JournalRow, Page, ReadQuery, Row, StoredEntry } from '../changelog.ts'
+import type { DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey, JournalQuery, JournalRow, Page, ReadQuery, Row, StoredEntry } from '../changelog.ts'
 import { epochAt } from '../entry.ts'
 import type { Database, Statement } from './driver.ts'
 import { JournalReader } from './journal.ts'
@@ -130,8 +130,8 @@ export class Reader {
     return entry?.id === id ? entry : null
   }
 
-  journal (before: number, limit: number): JournalRow[] {
-    return this.#journal.read(before, limit)
+  journal (query: JournalQuery & { limit: number }): JournalRow[] {
+    return this.#journal.read(query)
   }
 
   collections (): string[] {

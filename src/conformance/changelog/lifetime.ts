@@ -164,6 +164,6 @@ function calls (store: ChangeStore): Array<() => Promise<unknown>> {
     () => store.open(), () => store.append(change), () => store.getSince(0), () => store.getForCollection('todos', 0),
     () => store.get('a'), () => store.getCurrentSequence(), () => store.compact(), () => store.clear(), () => store.heads([todo]),
     () => store.commit(newPush([put('c', 1)])), () => read(store), () => store.entries([1]), () => store.history(todo),
-    () => store.journal(), () => store.collections(), () => store.horizon(), () => store.epochs(), () => store.secret()
+    () => store.journal(), () => store.discardJournal([1]), () => store.collections(), () => store.horizon(), () => store.epochs(), () => store.secret()
   ]
 }
