@@ -24,7 +24,7 @@ function comments (text: string, declaration: string): Map<string, string> {
 const units: ReadonlyArray<readonly [RegExp, ReadonlyArray<readonly [number, string]>]> = [
   [/Bytes$/, [[2 ** 20, 'MiB'], [2 ** 10, 'KiB'], [1, 'bytes']]],
   [/Ms$/, [[1000, 's'], [1, 'ms']]],
-  [/^(pushes|history|tombstones)$/, [[86_400_000, 'days']]]
+  [/^(pushes|history|tombstones|journal)$/, [[86_400_000, 'days']]]
 ]
 
 /** A value as people say it, e.g. "16 MiB". */

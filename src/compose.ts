@@ -8,6 +8,7 @@ import type { Services } from './http/services.ts'
 import { checkChange } from './http/validate.ts'
 import type { Clock } from './sync/clock.ts'
 import { LiveFeed } from './sync/feed.ts'
+import { Housekeeping } from './sync/housekeeping.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
 
@@ -27,9 +28,15 @@ function wantsDebug (logger: Logger & { isLevelEnabled?: (level: string) => bool
   return logger.isLevelEnabled?.('debug') ?? logger !== quiet
 }
 
+/** What the server itself opens and closes beside what the routes call. */
+export interface Parts extends Services {
+  readonly feed: LiveFeed
+  readonly housekeeping: Housekeeping
+}
+
 /** The services that the routes call, over one open change log. */
-export function compose (config: Config, { store, bell, draining }: Pick<Services, 'store' | 'bell' | 'draining'>): Services & { readonly feed: LiveFeed } {
-  const { limits, logger, heartbeatInterval, clientTimeout } = config
+export function compose (config: Config, { store, bell, draining }: Pick<Services, 'store' | 'bell' | 'draining'>): Parts {
+  const { limits, logger, heartbeatInterval, clientTimeout, retention } = config
   const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
   return {
     config,
@@ -51,6 +58,7 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
       onConnect: harmless(config.onClientConnect, logger),
       onDisconnect: harmless(config.onClientDisconnect, logger)
     }),
+    housekeeping: new Housekeeping({ store, clock, retention, interval: config.compactInterval, random: Math.random, logger }),
     activity: new Activity(),
     inFlight: new BytesInFlight(limits.inFlightBytes),
     draining,

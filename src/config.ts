@@ -70,6 +70,12 @@ export type Limits = Readonly<Record<keyof typeof defaultLimits, number>>
 
 /** How long what is no longer current stays, in ms. */
 export const defaultRetention = {
+  /** Superseded versions, from when they were superseded: what stood within this time can be brought back. */
+  history: 30 * day,
+  /** Tombstones, by which clients that slept learn of deletions, and the identities by which repeated changes are known; at least as long as the history. */
+  tombstones: 90 * day,
+  /** Losers of conflicts and refused changes. */
+  journal: 30 * day,
   /** Records by which a repeated push is known; after that its changes are known by their identities. */
   pushes: 7 * day
 } as const
@@ -115,6 +121,12 @@ export interface PocketServerOptions {
   retention?: Partial<Retention>
   /** Streams of one user, once there is authentication. Default 20. The same as `limits.streamsPerUser`. */
   maxConnectionsPerUser?: number
+  /** How long superseded versions are kept, in ms; `Infinity`: for ever. Default 30 days. The same as `retention.history`. */
+  historyRetention?: number
+  /** How long deletions are remembered, in ms; `Infinity`: for ever. A client that slept longer starts over. Default 90 days. The same as `retention.tombstones`. */
+  tombstoneRetention?: number
+  /** How often what is past its retention is dropped, in ms; `Infinity`: only by `compact()`. Default one hour. */
+  compactInterval?: number
   /** A ping after this many ms without a byte; 5,000 to 25,000. Default 15,000. */
   heartbeatInterval?: number
   /** A stream whose peer takes nothing for this many ms is dropped. Default 30,000. */
@@ -137,10 +149,14 @@ export interface Config {
   readonly heartbeatInterval: number
   readonly clientTimeout: number
   readonly pollInterval: number
+  readonly compactInterval: number
   readonly logger: Logger
   readonly onClientConnect: (client: StreamClient) => void
   readonly onClientDisconnect: (client: StreamClient) => void
 }
+
+/** What a timer of Node takes, about 24 days; a longer one would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1
 
 /** Says nothing. */
 export const quiet: Logger = { debug () {}, info () {}, warn () {}, error () {} }
@@ -161,7 +177,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'open', 'hosts', 'limits', 'retention', 'maxConnectionsPerUser', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'open', 'hosts', 'limits', 'retention', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
 ])
 
@@ -175,14 +191,16 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
     if (!known.has(name)) throw new TypeError(`${name} is not supported by this version of @pocket/server, and ignoring it would not be safe; there are ${[...known].join(', ')}`)
   }
   const streams = options.maxConnectionsPerUser === undefined ? {} : { streamsPerUser: options.maxConnectionsPerUser }
+  const retained = { ...options.historyRetention !== undefined && { history: options.historyRetention }, ...options.tombstoneRetention !== undefined && { tombstones: options.tombstoneRetention } }
   return Object.freeze({
     open: options.open ?? false,
     hosts: Object.freeze([...options.hosts ?? []]),
     limits: merged('limits', defaultLimits as Limits, { ...streams, ...options.limits }),
-    retention: merged('retention', defaultRetention as Retention, options.retention),
+    retention: merged('retention', defaultRetention as Retention, { ...retained, ...options.retention }),
     heartbeatInterval: number('heartbeatInterval', options.heartbeatInterval ?? 15_000, 5_000, 25_000),
     clientTimeout: number('clientTimeout', options.clientTimeout ?? 30_000, 1_000),
     pollInterval: number('pollInterval', options.pollInterval ?? 1_000, 10),
+    compactInterval: options.compactInterval === Infinity ? Infinity : number('compactInterval', options.compactInterval ?? 60 * 60 * second, 1_000, LONGEST_TIMER),
     logger: options.logger ?? quiet,
     onClientConnect: options.onClientConnect ?? (() => {}),
     onClientDisconnect: options.onClientDisconnect ?? (() => {})

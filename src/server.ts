@@ -4,7 +4,8 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { assertChangeLog, DEFAULT_LOG, openBackend, openPubSub, wholeStore } from './backends.ts'
-import { clock, compose } from './compose.ts'
+import { clock, compose, type Parts } from './compose.ts'
+import type { CompactPolicy } from './changelog/changelog.ts'
 import { resolveConfig } from './config.ts'
 import type { Config, PocketServerOptions, StreamClient } from './config.ts'
 import { SyncError } from './errors.ts'
@@ -13,10 +14,8 @@ import { attach, isSync } from './http/attach.ts'
 import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
 import { closeUnused, createHttpServer } from './http/node-server.ts'
-import type { Services } from './http/services.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 import { Doorbell } from './sync/doorbell.ts'
-import type { LiveFeed } from './sync/feed.ts'
 
 export { version } from './compose.ts'
 
@@ -44,8 +43,7 @@ export interface ServerHealth {
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
 
 interface Running {
-  readonly services: Services
-  readonly feed: LiveFeed
+  readonly services: Parts
   readonly app: FastifyInstance
 }
 
@@ -138,12 +136,12 @@ export class PocketServer {
 
   /** The open streams. */
   getClients (): StreamClient[] {
-    return this.#running?.feed.clients() ?? []
+    return this.#running?.services.feed.clients() ?? []
   }
 
   /** Ends a stream at once; its client may come back. @returns whether there was one */
   disconnectClient (id: string): boolean {
-    return this.#running?.feed.disconnect(id) ?? false
+    return this.#running?.services.feed.disconnect(id) ?? false
   }
 
   async healthCheck (): Promise<ServerHealth> {
@@ -153,6 +151,15 @@ export class PocketServer {
     } catch (error) {
       return { healthy: false, clientCount: 0, pendingChanges: 0, lastSyncTime: null, detail: (error as Error).message }
     }
+  }
+
+  /**
+   * Drops what is past its retention, in small steps between which pushes go on. By itself it is done every `compactInterval`.
+   * @param policy what to drop instead: of each kind everything from before a time, in ms since 1970
+   * @throws SyncError storage_unavailable
+   */
+  async compact (policy?: CompactPolicy): Promise<void> {
+    await (await this.#start()).services.housekeeping.compact(policy)
   }
 
   /**
@@ -169,6 +176,7 @@ export class PocketServer {
     const closed = [...this.#servers].map(server => once(server.close(), 'close'))
     for (const server of this.#servers) closeUnused(server)
     const running = await this.#starting?.catch(() => undefined)
+    running?.services.housekeeping.close()
     if (running !== undefined) await this.#drain(running, Promise.all(closed))
     for (const server of this.#servers) server.closeAllConnections()
     await Promise.all(closed)
@@ -184,7 +192,7 @@ export class PocketServer {
   #pubsub: PubSub | undefined
 
   /** Until everything that was taken is answered and every connection is over, or the time is up. */
-  async #drain ({ services: { activity }, feed }: Running, closed: Promise<unknown>): Promise<void> {
+  async #drain ({ services: { activity, feed } }: Running, closed: Promise<unknown>): Promise<void> {
     const { drainMs, graceMs } = this.#config.limits
     const drained = Promise.all([activity.idle(), feed.close({ drainMs: Math.min(drainMs, graceMs / 2) }), closed])
     await new Promise<unknown>((resolve, reject) => {
@@ -239,6 +247,7 @@ export class PocketServer {
     await services.feed.open()
     const app = buildApp(services)
     await app.ready()
-    return { services, feed: services.feed, app }
+    services.housekeeping.open()
+    return { services, app }
   }
 }
