@@ -1,10 +1,12 @@
 /** ADAPTER: the change log in an SQLite file, the default. Durable, one process per file. */
+import { backup } from './sqlite/backup.ts'
 import { Medium } from './sqlite/medium.ts'
 import { MEMORY } from './sqlite/connection.ts'
 import { compact } from './sqlite/compact.ts'
 import { clearLog } from './sqlite/epochs.ts'
 import { resolveOptions, type Resolved, type SqliteOptions } from './sqlite/options.ts'
 import { CommitQueue } from './sqlite/queue.ts'
+import type { Backup, BackupOptions, BackupStore } from './backup.ts'
 import { appendedPush, appendedSequence } from './entry.ts'
 import { SyncError } from '../errors.ts'
 import type {
@@ -25,12 +27,13 @@ const PAGE = 100
  * The change log in one SQLite file; beside it lie its `-wal`, `-shm`, `-lock`, `.mark` and `.ballast`.
  * @param path of the file, created when absent; `:memory:` keeps everything in memory
  */
-export class SqliteChangeLog implements ChangeStore {
+export class SqliteChangeLog implements ChangeStore, BackupStore {
   readonly supports: Supports
   readonly #options: Resolved
   readonly #medium: Medium
   readonly #queue: CommitQueue
   #compacting: Promise<void> = Promise.resolve()
+  readonly #backups = new Set<Promise<unknown>>()
   #closing: Promise<void> | null = null
 
   constructor (path: string, options: SqliteOptions = {}) {
@@ -140,6 +143,26 @@ export class SqliteChangeLog implements ChangeStore {
     this.#medium.refresh()
   }
 
+  /**
+   * Copies the log as one moment showed it into one file, while commits go on; `close` ends it.
+   * @param path in a folder that exists
+   * @throws SyncError storage_unavailable when a file is there, or a log, or the disk is full
+   */
+  backup (path: string, options: BackupOptions = {}): Promise<Backup> {
+    const made = this.#backup(path, options)
+    this.#backups.add(made)
+    const ended = (): void => { this.#backups.delete(made) }
+    made.then(ended, ended)
+    return made
+  }
+
+  async #backup (target: string, options: BackupOptions): Promise<Backup> {
+    const goOn = (): void => this.#requireOpen()
+    goOn()
+    const source = this.#medium.source()
+    return await backup(source, { log: this.#medium.path, target }, { ...options, goOn })
+  }
+
   health (): StoreHealth {
     return this.#medium.health()
   }
@@ -156,6 +179,7 @@ export class SqliteChangeLog implements ChangeStore {
   async #close (): Promise<void> {
     await this.#queue.drained()
     await this.#compacting
+    await Promise.allSettled(this.#backups)
     this.#medium.close()
   }
 

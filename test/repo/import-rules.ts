@@ -10,7 +10,7 @@ export interface Rule {
   readonly late?: RegExp
 }
 
-const ports = 'src/changelog/(changelog|entry)\\.ts|src/pubsub/pubsub\\.ts'
+const ports = 'src/changelog/(backup|changelog|entry)\\.ts|src/pubsub/pubsub\\.ts'
 const platform = 'node:(buffer|crypto|events|fs|fs/promises|module|path|perf_hooks|stream|stream/promises|timers|timers/promises|url|util|worker_threads|zlib)'
 
 function only (...parts: string[]): RegExp {
@@ -22,7 +22,7 @@ const rules: readonly Rule[] = [
   { files: /^schema\//, may: only('schema/.*', '@sinclair/typebox') },
   { files: /^src\/errors\.ts$/, may: only('nothing') },
   { files: /^src\/config\.ts$/, may: only('src/errors\\.ts'), types: only(ports) },
-  { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(changelog|entry|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
+  { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(backup|changelog|entry|view|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
   { files: /^src\/changelog\/memory/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/memory.*', 'src/errors\\.ts', 'schema/.*', platform) },
   { files: /^src\/changelog\/plain/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/(plain|memory-).*', 'src/errors\\.ts', platform) },
   { files: /^src\/changelog\//, may: only('src/changelog/(changelog|entry)\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
@@ -32,7 +32,7 @@ const rules: readonly Rule[] = [
   { files: /^src\/http\//, may: only('src/http/.*', 'src/sync/.*', 'schema/.*', 'src/errors\\.ts', 'src/config\\.ts', ports, 'fastify', '@fastify/.*', '@scalar/fastify-api-reference', '@sinclair/typebox', 'ajv', 'yaml', 'node:http', 'node:net', platform) },
   { files: /^src\/backends\.ts$/, may: only('src/config\\.ts', 'src/errors\\.ts', ports, platform), late: only('src/changelog/.*', 'src/pubsub/.*') },
   { files: /^src\/(server|compose)\.ts$/, may: only('src/(compose|config|errors|backends)\\.ts', 'src/http/.*', 'src/sync/.*', 'src/pubsub/memory\\.ts', ports, 'src/metrics/.*', 'schema/.*', 'fastify', 'node:http', 'node:net', platform), late: only('src/changelog/.*') },
-  { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/(server|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', platform), types: only(ports) },
+  { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/(server|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', platform), types: only(ports, 'src/changelog/view\\.ts') },
   { files: /^src\/index\.ts$/, may: only('src/.*', 'schema/.*') },
   { files: /^src\/client\//, may: only('src/client/.*', 'openapi-fetch'), types: only('schema/.*') },
   { files: /^src\/conformance\//, may: only('src/conformance/.*', 'src/errors\\.ts', ports, 'schema/.*', 'node:assert', 'node:assert/strict', platform) }

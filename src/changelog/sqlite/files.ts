@@ -66,10 +66,25 @@ function writeDurably (path: string, content: Buffer): void {
   } finally {
     closeSync(file)
   }
+  syncFolder(path)
+}
+
+/** Makes the names in a file's folder survive a power cut. */
+export function syncFolder (path: string): void {
   const folder = openSync(dirname(path), 'r')
   try {
     fsyncSync(folder)
   } finally {
     closeSync(folder)
+  }
+}
+
+/** Not for a file that SQLite has open in this process: to close it here would drop its locks. */
+export function syncFileAt (path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
   }
 }

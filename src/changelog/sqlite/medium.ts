@@ -76,6 +76,12 @@ export class Medium {
     }
   }
 
+  /** What a copy is made through: the connection that makes all changes, or where nothing can be written any other. */
+  source (): Database {
+    this.open()
+    return this.#connections!.writer ?? this.#connections!.reader
+  }
+
   /** @param options.always also while the disk is nearly full: for work that gives space back */
   write<T> (work: (writing: Writing) => T, { always = false } = {}): T {
     this.open()

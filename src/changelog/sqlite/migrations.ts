@@ -7,7 +7,7 @@ import { SyncError } from '../../errors.ts'
 import type { Database } from './driver.ts'
 
 /** "PkSL": by it a file is known as a change log of this server. */
-const APPLICATION_ID = 0x506b534c
+export const APPLICATION_ID = 0x506b534c
 
 const LAYOUT_1 = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;

@@ -8,6 +8,7 @@ import { codeOf, failureOf } from './failure.ts'
 import { dropBallast, fileBytes, loadBallast, markOf, writeMark } from './files.ts'
 import { checkLayout, isEmpty, migrate } from './migrations.ts'
 import type { Resolved } from './options.ts'
+import { finishRestore } from './restored.ts'
 import { verify } from './verify.ts'
 
 /** Up to this size a log in a read-only folder is read from a copy in memory. */
@@ -31,6 +32,7 @@ export interface StartOptions {
 /** Opens or creates the log and begins an epoch. On a full disk the ballast makes room for that. */
 export function startWriting (path: string, start: StartOptions): Connections {
   if (path === MEMORY) return begin(path, start)
+  finishRestore(path)
   refuseLoss(path)
   try {
     return begin(path, start)
