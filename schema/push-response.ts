@@ -17,7 +17,7 @@ export const Result = message('Result', {
     description: 'Treat one you do not know as rejected.'
   }),
   sequence: Type.Optional(Sequence),
-  document: Type.Optional(nullable(JsonObject, 'With merged: what came of it.')),
+  document: Type.Optional(nullable(JsonObject, 'With merged, and with a duplicate of such a change: what came of it, null when that is a deletion. Take it over with its sequence. Absent where there is too much of it, or it is kept no more: the next pull brings what stands.')),
   error: Type.Optional(Type.Ref('ChangeError'))
 }, 'What became of one change.')
 

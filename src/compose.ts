@@ -8,6 +8,7 @@ import type { Services } from './http/services.ts'
 import { checkChange } from './http/validate.ts'
 import type { Clock } from './sync/clock.ts'
 import { LiveFeed } from './sync/feed.ts'
+import type { PushDeps } from './sync/message.ts'
 import { Housekeeping } from './sync/housekeeping.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
@@ -44,7 +45,7 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
     store,
     bell,
     version,
-    pushes: new Pushes({ store, bell, clock, limits, checkChange }),
+    pushes: new Pushes({ store, bell, clock, limits, checkChange, conflicts: conflictRules(config) }),
     pulls: new Pulls({ store, bell, clock, limits }),
     feed: new LiveFeed({
       store,
@@ -64,6 +65,11 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
     draining,
     logRequests: wantsDebug(logger)
   }
+}
+
+/** How conflicts are settled; what the application's own rule does wrong is for the operator to know. */
+function conflictRules ({ collections, logger }: Config): PushDeps['conflicts'] {
+  return { ...collections, onError: (err, document) => logger.error({ err, ...document }, 'resolveConflict failed') }
 }
 
 /** What the application's function throws is its own affair, and the stream's none. */

@@ -1,4 +1,6 @@
 import type { ChangeLog } from './changelog/changelog.ts'
+import { resolveCollections } from './collections.ts'
+import type { CollectionOptions, Collections, ConflictStrategy, ResolveConflict } from './collections.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 
 const KiB = 1024
@@ -30,10 +32,12 @@ export const defaultLimits = {
   pageBytes: 1_000_000,
   /** Requests that wait for ever: a long poll at most. */
   waitMs: 25 * second,
-  /** Stored documents in one push's conflicts; of the rest only the status is told, the next pull brings them. */
+  /** Stored documents in one push's conflicts, and as many in its merged results; of the rest only the status is told, the next pull brings them. */
   conflictBytes: 16 * MiB,
   /** Attempts to commit while others move the same heads, then 503 busy. */
   commitAttempts: 8,
+  /** A `resolveConflict` that never answers and holds its document for ever: after this its change is rejected. */
+  resolveMs: 10 * second,
   /** How long a checkpoint ahead of this node's head may wait for it. */
   aheadMs: 2 * second,
   /** Streams of one user; without authentication there are no users to tell apart. */
@@ -115,6 +119,12 @@ export interface PocketServerOptions {
   open?: boolean
   /** Names under which a browser may reach a server without authentication, beside loopback ones. */
   hosts?: readonly string[]
+  /** How conflicts are settled: `last-write-wins` (default), `server-wins`, `client-wins` or `merge`; see [Conflicts](#conflicts). */
+  conflictStrategy?: ConflictStrategy
+  /** Your own rule instead: `(conflict) => document | null`, sync or async; see [Conflicts](#conflicts). */
+  resolveConflict?: ResolveConflict
+  /** The same two for single collections, by name. */
+  collections?: Readonly<Record<string, CollectionOptions>>
   /** What clients may ask for, see below; `Infinity` lifts a limit. */
   limits?: Partial<Limits>
   /** How long what is no longer current stays, in ms, see below; `Infinity` keeps it for ever. */
@@ -144,6 +154,7 @@ export interface PocketServerOptions {
 export interface Config {
   readonly open: boolean
   readonly hosts: readonly string[]
+  readonly collections: Collections
   readonly limits: Limits
   readonly retention: Retention
   readonly heartbeatInterval: number
@@ -177,7 +188,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'open', 'hosts', 'limits', 'retention', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
 ])
 
@@ -195,6 +206,7 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
   return Object.freeze({
     open: options.open ?? false,
     hosts: Object.freeze([...options.hosts ?? []]),
+    collections: resolveCollections(options),
     limits: merged('limits', defaultLimits as Limits, { ...streams, ...options.limits }),
     retention: merged('retention', defaultRetention as Retention, { ...retained, ...options.retention }),
     heartbeatInterval: number('heartbeatInterval', options.heartbeatInterval ?? 15_000, 5_000, 25_000),

@@ -199,7 +199,7 @@ export interface components {
             status: "applied" | "duplicate" | "merged" | "conflict" | "rejected" | "skipped";
             /** @description A place in the one order of the change log. */
             sequence?: number;
-            /** @description With merged: what came of it. */
+            /** @description With merged, and with a duplicate of such a change: what came of it, null when that is a deletion. Take it over with its sequence. Absent where there is too much of it, or it is kept no more: the next pull brings what stands. */
             document?: {
                 [key: string]: unknown;
             } | null;

@@ -17,10 +17,11 @@ export async function answerText (deps: PushDeps, message: PushMessage, answered
   const checkpoint = safeCheckpoint(message, answered)
   const epochs = await deps.store.epochs()
   const conflicts = await conflictsText(deps, message, outcomes)
-  const success = outcomes.every(({ status }) => status === 'applied' || status === 'duplicate')
+  const merged = await mergedDocuments(deps, answered)
+  const success = outcomes.every(({ status }) => status === 'applied' || status === 'duplicate' || status === 'merged')
   return `{"type":"push-response","id":${JSON.stringify(message.id)},"success":${success}` +
     `,"checkpoint":${JSON.stringify(checkpoint)},"epoch":"${epochAt(epochs, checkpoint.global ?? 0).id}"` +
-    `,"results":[${outcomes.map((outcome, index) => resultText(outcome, index, { message, first })).join(',')}]` +
+    `,"results":[${outcomes.map((outcome, index) => resultText(outcome, index, { message, first, merged })).join(',')}]` +
     `${conflicts === '' ? '' : `,"conflicts":[${conflicts}]`},"timestamp":${deps.clock.now()}}`
 }
 
@@ -41,11 +42,13 @@ function safeCheckpoint ({ checkpoint }: PushMessage, { outcomes, first }: Answe
   return { global: own + count, ...snapshot }
 }
 
-function resultText (outcome: Outcome, index: number, { message, first }: { message: PushMessage, first: number }): string {
+function resultText (outcome: Outcome, index: number, { message, first, merged }: { message: PushMessage, first: number, merged: ReadonlyMap<number, string> }): string {
   const id = message.changes[index]!['documentId']
   const sequence = sequenceOf(outcome, first)
+  const document = isMerged(outcome) ? merged.get(sequence) : undefined
   return `{"index":${index}${typeof id === 'string' ? `,"documentId":${JSON.stringify(id)}` : ''},"status":"${outcome.status}"` +
     `${sequence > 0 ? `,"sequence":${sequence}` : ''}` +
+    `${document === undefined ? '' : `,"document":${document}`}` +
     `${'error' in outcome && outcome.error !== undefined ? `,"error":${JSON.stringify(outcome.error)}` : ''}}`
 }
 
@@ -56,6 +59,31 @@ function sequenceOf (outcome: Outcome, first: number): number {
 
 /** Bodies that are read from the store at once. */
 const BATCH = 100
+
+/** Something else stands than the client sent, and it is told what. */
+function isMerged (outcome: Outcome): boolean {
+  return outcome.status === 'merged' || ('merged' in outcome && outcome.merged === true)
+}
+
+/**
+ * What came of changes, by sequence, read back from the entries: so a repeated push is told the same. One that is
+ * compacted by then is left out, and the next pull brings what stands.
+ */
+async function mergedDocuments ({ store, limits }: PushDeps, { outcomes, first }: Answered): Promise<Map<number, string>> {
+  const sequences = [...new Set(outcomes.filter(isMerged).map(outcome => sequenceOf(outcome, first)))]
+  const documents = new Map<number, string>()
+  let length = 0
+  for (let i = 0; i < sequences.length; i += BATCH) {
+    for (const entry of await store.entries(sequences.slice(i, i + BATCH))) {
+      if (entry === null) continue
+      const text = entry.document ?? 'null'
+      length += text.length
+      if (length > limits.conflictBytes && documents.size > 0) return documents
+      documents.set(entry.sequence, text)
+    }
+  }
+  return documents
+}
 
 /**
  * The versions that stand, as they are now. Clients that keep positions per collection send a change again

@@ -1,9 +1,4 @@
-/** Who: the result of authentication. */
-export interface User {
-  readonly id: string
-  readonly userId: string
-  readonly [claim: string]: unknown
-}
+import type { User } from '../collections.ts'
 
 /** Who sends a message, from which replica and from where. */
 export interface Caller {

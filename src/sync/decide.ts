@@ -1,10 +1,11 @@
 /**
  * What becomes of one change, given the version that stands: pure, and the same on every node.
- * A change whose base is the head is no conflict, whatever the clocks say (promise 10); mutually concurrent
- * changes are decided by a total order of (effective time, content hash), so every order of arrival ends the
- * same (promise 8).
+ * A change whose base is the head is no conflict, whatever the clocks say (promise 10). Whatever is concurrent
+ * with the head goes to the strategy; by last-write-wins, a total order of (effective time, content hash) decides,
+ * so every order of arrival ends the same (promise 8).
  */
-import type { EntryFacts, Operation } from '../changelog/changelog.ts'
+import type { EntryFacts, Operation, StoredEntry } from '../changelog/changelog.ts'
+import type { ConflictStrategy } from '../collections.ts'
 import type { Incoming } from './incoming.ts'
 
 /** How far a client's clock may run ahead before it is clamped, ms. */
@@ -25,28 +26,54 @@ export interface Situation {
   readonly now: number
 }
 
+/** The version that a change edited. */
+export type Base = Pick<StoredEntry, 'document' | 'effectiveTime'>
+
 /** What only the history can tell; fetched when the head is not the base. */
 export interface Evidence {
   /** The version that was edited, where it is known and kept. */
-  readonly base: Pick<EntryFacts, 'effectiveTime'> | null
+  readonly base: Base | null
+  /** The entries after the base, newest first; none when it is not known. */
+  readonly since: readonly StoredEntry[]
   /** Every entry after the base is by the same user and client, exactly as sent, and older. */
   readonly ownSinceBase: boolean
 }
+
+/** A change and the version that stands, neither of which knew of the other. */
+export interface Clash extends Pick<Evidence, 'base' | 'since'> {
+  readonly change: Incoming
+  readonly head: Version
+  readonly now: number
+}
+
+/** By what a conflict was decided; so the journal names it. */
+export type Judge = ConflictStrategy | 'resolveConflict' | 'stale_base'
 
 /** Taken over as a new entry. */
 export interface Taken {
   readonly status: 'applied'
   readonly operation: Operation
   readonly effectiveTime: number
-  /** It replaced a version that its client did not know, which lost. */
-  readonly beatsHead: boolean
+  /** By what it beat a version that its client did not know; absent when there was no conflict. */
+  readonly beatsBy?: Judge
 }
 
-export type Decision =
-  | Taken
-  /** True already: nothing is written. */
-  | { readonly status: 'applied', readonly operation: null }
-  | { readonly status: 'conflict', readonly sequence: number, readonly stale: boolean }
+/** True already: nothing is written. */
+export interface Vain {
+  readonly status: 'applied'
+  readonly operation: null
+}
+
+/** The version that stands goes on standing. */
+export interface Beaten {
+  readonly status: 'conflict'
+  readonly sequence: number
+  readonly by: Judge
+}
+
+export type Decision = Taken | Vain | Beaten
+
+const vain: Vain = { status: 'applied', operation: null }
 
 /** Decides without history; undefined when the history must be asked. */
 export function decideAtOnce (change: Incoming, situation: Situation): Decision | undefined {
@@ -54,34 +81,67 @@ export function decideAtOnce (change: Incoming, situation: Situation): Decision 
   if (head === null) return withoutHead(change, situation)
   const named = situation.headIsOwn || namesHead(change, head)
   if (!named && !followsHead(change, head, situation)) return undefined
-  if (isVain(change, head)) return { status: 'applied', operation: null }
-  return apply(change, named ? effectiveTime(change, situation.now, head) : clamp(change.timestamp, situation.now), head)
+  if (isVain(change, head)) return vain
+  return take(change, head, named ? effectiveTime(change, situation.now, head) : clamp(change.timestamp, situation.now))
+}
+
+/** The client's own earlier changes are its base, read back or not: no conflict. */
+export function decideAfterOwn ({ change, head, now }: Clash): Decision {
+  return isVain(change, head) ? vain : take(change, head, effectiveTime(change, now, head))
 }
 
 /** Last write wins: the later effective time, of equal ones the larger content hash. */
-export function decideConcurrent (change: Incoming, situation: Situation & { head: Version }, evidence: Evidence): Decision {
-  const { head, now } = situation
-  if (evidence.ownSinceBase) return isVain(change, head) ? { status: 'applied', operation: null } : apply(change, effectiveTime(change, now, head), head)
-  const time = effectiveTime(change, now, evidence.base)
+export function lastWriteWins ({ change, head, base, now }: Clash): Decision {
+  const time = effectiveTime(change, now, base)
   const later = time - head.effectiveTime || Buffer.compare(change.hash, head.hash)
-  if (later <= 0) return isVain(change, head) ? { status: 'applied', operation: null } : { status: 'conflict', sequence: head.sequence, stale: false }
-  return { ...apply(change, time, head), beatsHead: true }
+  if (later <= 0) return isVain(change, head) ? vain : stands(head, 'last-write-wins')
+  return { ...take(change, head, time), beatsBy: 'last-write-wins' }
+}
+
+/** The version that stands is kept. Of two deletions neither loses. */
+export function serverWins ({ change, head }: Clash): Decision {
+  return isVain(change, head) ? vain : stands(head, 'server-wins')
+}
+
+/** The change is taken, whatever stands. */
+export function clientWins (clash: Clash): Decision {
+  return isVain(clash.change, clash.head) ? vain : overrule(clash, 'client-wins')
+}
+
+export function stands ({ sequence }: Version, by: Judge): Beaten {
+  return { status: 'conflict', sequence, by }
+}
+
+/** The change stands on the word of another judge than time. */
+export function overrule (clash: Clash, beatsBy: Judge): Taken {
+  return { ...take(clash.change, clash.head, unitedTime(clash)), beatsBy }
 }
 
 /**
- * Deleting what is not there writes nothing. Only a deletion that is concurrent with the one that stands, and
- * later, moves the tombstone's time: an edit between the two must lose whichever of them came first.
+ * The effective time of an entry in which a conflict was settled by more than time: the later of the two that met.
+ * Earlier than the head's it must not be: a change that already lost to the head would beat the entry that replaced
+ * it, so that the order of arrival decided. Later than both it must not be either, though the head is what it
+ * stands on: it holds no edit of that time, and would beat a change that is newer than everything in it. So the
+ * largest time among the edits that led to a document is the same whichever came first (promise 8).
  */
-function isVain (change: Incoming, head: Version): boolean {
+export function unitedTime ({ change, head, base, now }: Clash): number {
+  return Math.max(effectiveTime(change, now, base), head.effectiveTime)
+}
+
+/**
+ * Deleting what is not there writes nothing. Only by last-write-wins a deletion that is concurrent with the one
+ * that stands, and later, moves the tombstone's time: an edit between the two must lose whichever of them came first.
+ */
+export function isVain (change: Incoming, head: Version): boolean {
   return change.operation === 'delete' && head.operation === 'delete'
 }
 
 /** A version that was deleted and purged must not rise again from a replica that slept too long. */
 function withoutHead (change: Incoming, { horizon, now }: Situation): Decision {
   const { base, operation } = change
-  if (operation !== 'insert' && base !== undefined && base > 0 && base < horizon) return { status: 'conflict', sequence: 0, stale: true }
-  if (operation === 'delete') return { status: 'applied', operation: null }
-  return { status: 'applied', operation: 'insert', effectiveTime: effectiveTime(change, now, null), beatsHead: false }
+  if (operation === 'delete') return vain
+  if (operation !== 'insert' && base !== undefined && base > 0 && base < horizon) return { status: 'conflict', sequence: 0, by: 'stale_base' }
+  return { status: 'applied', operation: 'insert', effectiveTime: effectiveTime(change, now, null) }
 }
 
 /** The client says which version it edited, and that one stands. */
@@ -100,17 +160,22 @@ function followsHead (change: Incoming, head: Version, { seen, now }: Situation)
   return seen >= head.sequence && clamp(change.timestamp, now) >= head.effectiveTime
 }
 
-function apply (change: Incoming, effectiveTime: number, head: Version): Taken {
-  const reborn = head.operation === 'delete' ? 'insert' : 'update'
-  return { status: 'applied', operation: change.operation === 'delete' ? 'delete' : reborn, effectiveTime, beatsHead: false }
+function take (change: Incoming, head: Version, effectiveTime: number): Taken {
+  return { status: 'applied', operation: operationOver(head, change.operation === 'delete'), effectiveTime }
 }
 
-function effectiveTime (change: Incoming, now: number, base: Pick<EntryFacts, 'effectiveTime'> | null): number {
+/** What an entry is called that replaces a head. */
+export function operationOver (head: Version, deletes: boolean): Operation {
+  if (deletes) return 'delete'
+  return head.operation === 'delete' ? 'insert' : 'update'
+}
+
+export function effectiveTime (change: Incoming, now: number, base: Pick<Base, 'effectiveTime'> | null): number {
   const time = clamp(change.timestamp, now)
   return base === null ? time : Math.max(time, base.effectiveTime + 1)
 }
 
 /** A clock that runs ahead can win its owner no more than the tolerance. */
-function clamp (timestamp: number, now: number): number {
+export function clamp (timestamp: number, now: number): number {
   return Math.min(timestamp, now + CLOCK_TOLERANCE)
 }

@@ -1,5 +1,6 @@
 /** A push as the rules get it: its envelope has the right form, its changes are yet to be looked at. */
 import type { Checkpoint } from '../../schema/checkpoint.ts'
+import type { Collections } from '../collections.ts'
 import type { Limits } from '../config.ts'
 import type { ErrorItem } from '../errors.ts'
 import type { WaitDeps } from './wait.ts'
@@ -21,4 +22,8 @@ export interface PushDeps extends WaitDeps {
   readonly limits: Limits
   /** Whether a change has the form a change must have; null when it has. */
   readonly checkChange: (change: unknown, index: number) => ErrorItem | null
+  readonly conflicts: Collections & {
+    /** What the application's own rule did wrong: for the operator, not for the client. */
+    readonly onError: (error: unknown, document: { readonly collection: string, readonly documentId: string }) => void
+  }
 }

@@ -8,8 +8,10 @@ import type { ErrorItem } from '../errors.ts'
 export type Outcome =
   /** `offset`: which entry of the push it became; null when nothing had to be written. */
   | { readonly status: 'applied', readonly offset: number | null }
-  /** Known from an earlier push by its sequence, or from an earlier change of this one by its offset. */
-  | { readonly status: 'duplicate', readonly sequence: number }
+  /** `offset`: the entry with what came of it, from which the document is read back. */
+  | { readonly status: 'merged', readonly offset: number }
+  /** Known from an earlier push by its sequence, or from an earlier change of this one by its offset; `merged`: that entry holds what came of it. */
+  | { readonly status: 'duplicate', readonly sequence: number, readonly merged?: boolean }
   | { readonly status: 'duplicate', readonly offset: number }
   | { readonly status: 'conflict', readonly sequence: number, readonly error?: ErrorItem }
   | { readonly status: 'rejected', readonly error: ErrorItem }
@@ -17,7 +19,8 @@ export type Outcome =
 
 type Tuple =
   | ['a', number | null]
-  | ['d', number]
+  | ['d', number, 1?]
+  | ['m', number]
   | ['o', number]
   | ['c', number, ErrorItem?]
   | ['r', ErrorItem]
@@ -37,7 +40,10 @@ export function decodeOutcomes (text: string, count: number): Outcome[] {
 function toTuple (outcome: Outcome): Tuple {
   switch (outcome.status) {
     case 'applied': return ['a', outcome.offset]
-    case 'duplicate': return 'offset' in outcome ? ['o', outcome.offset] : ['d', outcome.sequence]
+    case 'merged': return ['m', outcome.offset]
+    case 'duplicate':
+      if ('offset' in outcome) return ['o', outcome.offset]
+      return outcome.merged === true ? ['d', outcome.sequence, 1] : ['d', outcome.sequence]
     case 'conflict': return outcome.error === undefined ? ['c', outcome.sequence] : ['c', outcome.sequence, outcome.error]
     case 'rejected': return ['r', outcome.error]
     case 'skipped': return ['s']
@@ -47,7 +53,8 @@ function toTuple (outcome: Outcome): Tuple {
 function fromTuple (tuple: Tuple): Outcome {
   switch (tuple[0]) {
     case 'a': return { status: 'applied', offset: tuple[1] }
-    case 'd': return { status: 'duplicate', sequence: tuple[1] }
+    case 'm': return { status: 'merged', offset: tuple[1] }
+    case 'd': return tuple[2] === 1 ? { status: 'duplicate', sequence: tuple[1], merged: true } : { status: 'duplicate', sequence: tuple[1] }
     case 'o': return { status: 'duplicate', offset: tuple[1] }
     case 'c': return tuple[2] === undefined ? { status: 'conflict', sequence: tuple[1] } : { status: 'conflict', sequence: tuple[1], error: tuple[2] }
     case 'r': return { status: 'rejected', error: tuple[1] }

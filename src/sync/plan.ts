@@ -1,15 +1,18 @@
 /** Decides every change of a push against the heads as they stand, and lays out what is to be committed. */
-import type { ChangeStore, HeadAnswer, NewEntry, NewJournalRow } from '../changelog/changelog.ts'
+import type { HeadAnswer, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
 import { catalogue, type ErrorItem } from '../errors.ts'
 import type { Caller } from './caller.ts'
-import { decideAtOnce, decideConcurrent, type Decision, type Situation, type Taken, type Version } from './decide.ts'
+import { decideAfterOwn, decideAtOnce, effectiveTime, type Base, type Beaten, type Clash, type Judge, type Situation, type Taken, type Version } from './decide.ts'
 import { gatherEvidence } from './evidence.ts'
 import type { Incoming, Prepared } from './incoming.ts'
+import type { Made } from './made.ts'
+import type { PushDeps } from './message.ts'
 import type { Outcome } from './outcome.ts'
 import { changeText } from './page.ts'
+import { settle, type Merged, type Settled } from './settle.ts'
 
 export interface PlanContext {
-  readonly store: ChangeStore
+  readonly deps: PushDeps
   readonly caller: Caller
   readonly collection: string
   readonly atomic: boolean
@@ -32,12 +35,21 @@ interface Standing {
   readonly own: ReadonlyArray<{ readonly identity: Uint8Array, readonly offset: number }>
   /** The log's head, which the first entry on the document must still meet at the commit. */
   readonly expected: number
+  /** The newest change of this push on it, if something else came of it than it sent: the next one edited what was sent. */
+  readonly altered: Altered | null
+}
+
+interface Altered {
+  readonly sent: Base
+  readonly stored: string | null
+  readonly offset: number
 }
 
 export async function makePlan (prepared: readonly Prepared[], context: PlanContext): Promise<Plan> {
-  const planner = new Planner(context, await context.store.horizon())
+  const { store } = context.deps
+  const planner = new Planner(context, await store.horizon())
   const changes = prepared.flatMap(one => 'change' in one ? [one.change] : [])
-  const answers = changes.length === 0 ? [] : await context.store.heads(changes.map(change => planner.keyOf(change)))
+  const answers = changes.length === 0 ? [] : await store.heads(changes.map(change => planner.keyOf(change)))
   let next = 0
   for (const one of prepared) {
     if ('refused' in one) planner.refuse(one.refused)
@@ -52,7 +64,7 @@ class Planner {
   readonly #entries: NewEntry[] = []
   readonly #journal: NewJournalRow[] = []
   readonly #outcomes: Outcome[] = []
-  /** Versions in the log that lost to a change of this push. */
+  /** Losers to an entry of this push, which lose only if it is written. */
   readonly #beaten: NewJournalRow[] = []
   readonly #standing = new Map<string, Standing>()
 
@@ -70,19 +82,22 @@ class Planner {
     this.#note(documentId, { status: 'rejected', code: error.code, raw })
   }
 
-  async decide (change: Incoming, answer: HeadAnswer): Promise<void> {
-    if (answer.duplicateOf > 0) {
-      this.#outcomes[change.index] = { status: 'duplicate', sequence: answer.duplicateOf }
+  async decide (change: Incoming, { head, duplicateOf }: HeadAnswer): Promise<void> {
+    if (duplicateOf > 0) {
+      const merged = duplicateOf === head?.sequence && !head.exact
+      this.#outcomes[change.index] = merged ? { status: 'duplicate', sequence: duplicateOf, merged } : { status: 'duplicate', sequence: duplicateOf }
       return
     }
-    const standing = this.#standing.get(change.documentId) ?? { head: answer.head, own: [], expected: answer.head?.sequence ?? 0 }
+    const standing = this.#standing.get(change.documentId) ?? { head, own: [], expected: head?.sequence ?? 0, altered: null }
     const twin = standing.own.find(({ identity }) => Buffer.compare(identity, change.identity) === 0)
     if (twin !== undefined) {
       this.#outcomes[change.index] = { status: 'duplicate', offset: twin.offset }
       return
     }
     const decision = await this.#decision(change, standing)
-    if (decision.status === 'conflict') this.#lose(change, decision)
+    if (decision.status === 'conflict') this.#lose(change, standing, decision)
+    else if (decision.status === 'rejected') this.refuse({ index: change.index, documentId: change.documentId, error: decision.error, raw: rawOf(change) })
+    else if (decision.status === 'merged') await this.#merge(change, standing, decision)
     else if (decision.operation === null) this.#outcomes[change.index] = { status: 'applied', offset: null }
     else await this.#take(change, standing, decision)
   }
@@ -96,39 +111,66 @@ class Planner {
     return { entries: [], journal: this.#journal, outcomes }
   }
 
-  async #decision (change: Incoming, { head, own }: Standing): Promise<Decision> {
-    const { store, caller, seen, now } = this.#context
+  async #decision (change: Incoming, standing: Standing): Promise<Settled> {
+    const { deps: { store }, caller, seen, now } = this.#context
+    const { head, own, altered } = standing
+    if (head !== null && altered !== null) return await this.#settle({ change, head, base: altered.sent, since: [], now }, standing)
     const situation: Situation = { head, headIsOwn: own.length > 0, seen, horizon: this.#horizon, now }
     const decision = decideAtOnce(change, situation)
     if (decision !== undefined || head === null) return decision!
-    return decideConcurrent(change, { ...situation, head }, await gatherEvidence(store, this.keyOf(change), change, caller))
+    const { base, since, ownSinceBase } = await gatherEvidence(store, { key: this.keyOf(change), head: head.sequence }, change, caller)
+    const clash = { change, head, base, since, now }
+    return ownSinceBase ? decideAfterOwn(clash) : await this.#settle(clash, standing)
   }
 
-  #lose (change: Incoming, { sequence, stale }: { sequence: number, stale: boolean }): void {
+  #settle (clash: Clash, { altered, expected }: Standing): Promise<Settled> {
+    const { deps, collection, caller } = this.#context
+    const stored = async (): Promise<string | null> => altered === null ? (await deps.store.entries([expected]))[0]?.document ?? null : altered.stored
+    return settle(clash, { ...deps, strategy: deps.conflicts.strategyOf(collection), collection, caller, stored })
+  }
+
+  #lose (change: Incoming, { altered }: Standing, { sequence, by }: Beaten): void {
     const error: ErrorItem = { code: 'stale_base', pointer: `/changes/${change.index}/base`, detail: catalogue.stale_base.message }
-    this.#outcomes[change.index] = stale ? { status: 'conflict', sequence, error } : { status: 'conflict', sequence }
-    this.#note(change.documentId, { status: 'conflict', code: stale ? 'stale_base' : 'last-write-wins', raw: rawOf(change) })
+    // What stands came of an earlier change of this push, and has no sequence yet.
+    if (altered !== null) this.#outcomes[change.index] = { status: 'merged', offset: altered.offset }
+    else this.#outcomes[change.index] = by === 'stale_base' ? { status: 'conflict', sequence, error } : { status: 'conflict', sequence }
+    this.#note(change.documentId, { status: 'conflict', code: by, raw: rawOf(change) })
   }
 
-  async #take (change: Incoming, standing: Standing, { operation, effectiveTime, beatsHead }: Taken): Promise<void> {
-    const { documentId, text: document, timestamp, rev, hash, identity } = change
+  async #take (change: Incoming, standing: Standing, { operation, effectiveTime, beatsBy }: Taken): Promise<void> {
+    const { text, hash, rev } = change
+    this.#outcomes[change.index] = { status: 'applied', offset: this.#entries.length }
+    this.#put(change, standing, { operation, effectiveTime, made: { text, hash, rev }, altered: null })
+    if (beatsBy !== undefined) await this.#noteBeaten(standing, change, beatsBy)
+  }
+
+  async #merge (change: Incoming, standing: Standing, { operation, effectiveTime: time, made, by, loses }: Merged): Promise<void> {
     const offset = this.#entries.length
+    this.#outcomes[change.index] = { status: 'merged', offset }
+    const sent = { document: change.text, effectiveTime: effectiveTime(change, this.#context.now, null) }
+    this.#put(change, standing, { operation, effectiveTime: time, made, altered: { sent, stored: made.text, offset } })
     const { collection } = this.#context
-    this.#entries.push({
-      collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: true, expected: standing.expected
-    })
-    this.#outcomes[change.index] = { status: 'applied', offset }
+    if (loses.incoming) this.#beaten.push({ collection, documentId: change.documentId, status: 'conflict', code: by, raw: rawOf(change) })
+    if (loses.stored) await this.#noteBeaten(standing, change, by)
+  }
+
+  /** The identity is the change's, whatever came of it: by it a repeat is known. */
+  #put ({ documentId, timestamp, identity }: Incoming, { own, expected }: Standing, { operation, effectiveTime, made, altered }: Put): void {
+    const { collection } = this.#context
+    const { text: document, hash, rev } = made
+    const offset = this.#entries.length
+    this.#entries.push({ collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected })
     const head = { sequence: 0, operation, effectiveTime, hash, rev }
-    this.#standing.set(documentId, { head, own: [...standing.own, { identity, offset }], expected: standing.expected })
-    if (beatsHead) await this.#noteBeaten(documentId, standing.expected)
+    this.#standing.set(documentId, { head, own: [...own, { identity, offset }], expected, altered })
   }
 
   /** The version that stood loses too: it stays in the history for its retention, and in the journal for people to see. */
-  async #noteBeaten (documentId: string, sequence: number): Promise<void> {
-    const [entry] = await this.#context.store.entries([sequence])
+  async #noteBeaten ({ own, expected }: Standing, { documentId }: Incoming, by: Judge): Promise<void> {
+    if (own.length > 0) return
+    const [entry] = await this.#context.deps.store.entries([expected])
     if (entry === null || entry === undefined) return
-    const raw = changeText({ entry, position: sequence, member: true })
-    this.#beaten.push({ collection: this.#context.collection, documentId, status: 'conflict', code: 'last-write-wins', raw })
+    const raw = changeText({ entry, position: expected, member: true })
+    this.#beaten.push({ collection: this.#context.collection, documentId, status: 'conflict', code: by, raw })
   }
 
   #note (documentId: string, row: Pick<NewJournalRow, 'status' | 'code' | 'raw'>): void {
@@ -136,8 +178,15 @@ class Planner {
   }
 }
 
+interface Put {
+  readonly operation: Operation
+  readonly effectiveTime: number
+  readonly made: Made
+  readonly altered: Altered | null
+}
+
 function wouldWrite (outcome: Outcome): boolean {
-  return outcome.status === 'applied' || (outcome.status === 'duplicate' && 'offset' in outcome)
+  return outcome.status === 'applied' || outcome.status === 'merged' || (outcome.status === 'duplicate' && 'offset' in outcome)
 }
 
 function rawOf ({ operation, documentId, text, timestamp }: Incoming): string {

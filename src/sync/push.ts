@@ -106,7 +106,7 @@ export class Pushes {
   #context ({ collection, atomic, checkpoint }: PushMessage, caller: Caller, now: number): PlanContext {
     const { sequences } = checkpoint ?? {}
     const seen = sequences === undefined ? checkpoint?.global ?? 0 : new Map(Object.entries(sequences)).get(collection) ?? 0
-    return { store: this.#deps.store, caller, collection, atomic: atomic ?? false, seen, now }
+    return { deps: this.#deps, caller, collection, atomic: atomic ?? false, seen, now }
   }
 }
 

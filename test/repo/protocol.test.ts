@@ -8,7 +8,8 @@ import { files, read, root } from './sources.ts'
  * could misread the new one, raise PROTOCOL_VERSION with a line of history; in any case add a line here.
  */
 const history: ReadonlyArray<{ readonly protocol: number, readonly digest: string, readonly change: string }> = [
-  { protocol: 1, digest: '4b42443be2258ebe5c276e414f0bba95', change: 'push, pull, stream' }
+  { protocol: 1, digest: '4b42443be2258ebe5c276e414f0bba95', change: 'push, pull, stream' },
+  { protocol: 1, digest: '645202253d64f4a3fb4d3a0941bc3e92', change: 'says when a result carries a document' }
 ]
 
 /** SHA-256 over every schema that the modules export, by name: comments and order do not count, the wire does. */

@@ -1,6 +1,7 @@
 /** The rules over a store in memory, with a clock that tests own. */
 import type { ChangeStore } from '../../src/changelog/changelog.ts'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
+import { resolveCollections, type CollectionOptions } from '../../src/collections.ts'
 import { defaultLimits, type Limits } from '../../src/config.ts'
 import { MemoryPubSub } from '../../src/pubsub/memory.ts'
 import type { Caller } from '../../src/sync/caller.ts'
@@ -43,23 +44,33 @@ export interface Rules {
   readonly bell: Doorbell
   readonly pushes: Pushes
   readonly pulls: Pulls
+  /** What an own rule for conflicts did wrong. */
+  readonly errors: readonly unknown[]
   close (): Promise<void>
 }
 
-export async function openRules ({ limits = {}, store }: { limits?: Partial<Limits>, store?: ChangeStore } = {}): Promise<Rules> {
+export interface RuleOptions extends CollectionOptions {
+  limits?: Partial<Limits>
+  store?: ChangeStore
+  collections?: Record<string, CollectionOptions>
+}
+
+export async function openRules ({ limits = {}, store, ...options }: RuleOptions = {}): Promise<Rules> {
   const clock = new TestClock()
   const log = store ?? new MemoryChangeLog({ now: () => clock.now() })
   await log.open()
   const pubsub = new MemoryPubSub()
   const bell = new Doorbell(pubsub, clock, 1000)
   await bell.open()
-  const deps = { store: log, bell, clock, limits: { ...defaultLimits, ...limits }, checkChange: () => null }
+  const errors: unknown[] = []
+  const conflicts = { ...resolveCollections(options), onError: (error: unknown) => { errors.push(error) } }
+  const deps = { store: log, bell, clock, limits: { ...defaultLimits, ...limits }, checkChange: () => null, conflicts }
   const close = async (): Promise<void> => {
     await bell.close()
     await pubsub.close()
     await log.close()
   }
-  return { store: log, clock, bell, pushes: new Pushes(deps), pulls: new Pulls(deps), close }
+  return { store: log, clock, bell, errors, pushes: new Pushes(deps), pulls: new Pulls(deps), close }
 }
 
 export interface TestChange {

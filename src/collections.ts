@@ -1,0 +1,70 @@
+/** What may be set for the whole server and again for single collections: how conflicts are settled. */
+import { CollectionName } from '../schema/common.ts'
+
+/** In words: the README, "Conflicts". */
+export const conflictStrategies = ['last-write-wins', 'server-wins', 'client-wins', 'merge'] as const
+export type ConflictStrategy = typeof conflictStrategies[number]
+
+/** Who: the result of authentication. */
+export interface User {
+  readonly id: string
+  readonly userId: string
+  readonly [claim: string]: unknown
+}
+
+export interface Conflict {
+  readonly collection: string
+  readonly documentId: string
+  /** The version that the change edited; null when it is not known, not kept any more, or a deletion. */
+  readonly base: Readonly<Record<string, unknown>> | null
+  /** The version that stands; null when it is deleted. */
+  readonly stored: Readonly<Record<string, unknown>> | null
+  /** What the change makes of the document; null when it deletes it. */
+  readonly incoming: Readonly<Record<string, unknown>> | null
+  /** Whose change it is; null without authentication. */
+  readonly user: User | null
+}
+
+/** The document as it shall be, null to delete it. May be called again for the same conflict. */
+export type ResolveConflict = (conflict: Conflict) => object | null | Promise<object | null>
+
+export type Strategy = ConflictStrategy | ResolveConflict
+
+/** Options of one collection; what is not given is as for the server. */
+export interface CollectionOptions {
+  conflictStrategy?: ConflictStrategy
+  /** The application's own rule, instead of a strategy. */
+  resolveConflict?: ResolveConflict
+}
+
+export interface Collections {
+  readonly strategyOf: (collection: string) => Strategy
+}
+
+const namePattern = new RegExp(CollectionName.pattern!)
+const known: ReadonlySet<string> = new Set<keyof CollectionOptions>(['conflictStrategy', 'resolveConflict'])
+
+/** @throws TypeError naming the option that is wrong */
+export function resolveCollections (server: CollectionOptions & { readonly collections?: Readonly<Record<string, CollectionOptions>> }): Collections {
+  const otherwise = strategyFrom(server, '') ?? 'last-write-wins'
+  const strategies = new Map<string, Strategy>()
+  for (const [collection, options] of Object.entries(server.collections ?? {})) {
+    if (!namePattern.test(collection)) throw new TypeError(`collections: "${collection}" cannot be the name of a collection`)
+    const name = `collections.${collection}.`
+    if (typeof options !== 'object' || options === null) throw new TypeError(`${name.slice(0, -1)} must be an object of options`)
+    for (const option of Object.keys(options)) if (!known.has(option)) throw new TypeError(`${name}${option} is no option; there are ${[...known].join(', ')}`)
+    const strategy = strategyFrom(options, name)
+    if (strategy !== undefined) strategies.set(collection, strategy)
+  }
+  return { strategyOf: collection => strategies.get(collection) ?? otherwise }
+}
+
+function strategyFrom ({ conflictStrategy, resolveConflict }: CollectionOptions, name: string): Strategy | undefined {
+  if (conflictStrategy !== undefined && !conflictStrategies.includes(conflictStrategy)) {
+    throw new TypeError(`${name}conflictStrategy must be one of ${conflictStrategies.join(', ')}, not ${String(conflictStrategy)}`)
+  }
+  if (resolveConflict === undefined) return conflictStrategy
+  if (typeof resolveConflict !== 'function') throw new TypeError(`${name}resolveConflict must be a function`)
+  if (conflictStrategy !== undefined) throw new TypeError(`${name}resolveConflict and ${name}conflictStrategy exclude each other: give one of them`)
+  return resolveConflict
+}
