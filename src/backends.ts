@@ -1,5 +1,6 @@
 /** From the name of a backend to its adapter; the only file that knows the concrete ones. */
 import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
+import type { LogView } from './changelog/view.ts'
 import { defaultRetention, type Retention } from './config.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 
@@ -23,6 +24,17 @@ export async function openBackend (name: string, retention: Retention = defaultR
   if (path === '') throw new TypeError('the change log needs a path')
   const { SqliteChangeLog } = await import('./changelog/sqlite.ts')
   return new SqliteChangeLog(path, { pushRetention: retention.pushes })
+}
+
+/**
+ * A change log by its name, for reading beside the server that writes it.
+ * @throws TypeError when it is not kept in a file, SyncError when it cannot be read
+ */
+export async function openView (name: string): Promise<LogView> {
+  const path = name.startsWith('sqlite:') ? name.slice('sqlite:'.length) : name
+  if (path === '' || path === 'memory:' || /^:?[a-z][a-z0-9+.-]+:/i.test(path)) throw new TypeError(`${name} names no file: this looks at a log in a file, by its path or as sqlite:<path>`)
+  const view = await import('./changelog/sqlite/view.ts')
+  return view.openView(path)
 }
 
 const METHODS = ['append', 'getSince', 'getForCollection', 'get', 'getCurrentSequence', 'compact', 'clear'] as const

@@ -1,6 +1,7 @@
 /** The change log that a command works on. */
-import { DEFAULT_LOG, openBackend } from '../backends.ts'
+import { DEFAULT_LOG, openBackend, openView } from '../backends.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
+import type { LogView } from '../changelog/view.ts'
 import { CommandError } from './exit.ts'
 
 /** The option by which every command is told its log. */
@@ -11,6 +12,8 @@ export const dbOption = {
   default: DEFAULT_LOG,
   summary: 'change log: a path, or sqlite:<path>'
 } as const
+
+export const jsonOption = { type: 'boolean', summary: 'JSON, one object per line, on a terminal too' } as const
 
 /**
  * Opens the log for writing, and creates it where there is none. One process may hold it.
@@ -23,6 +26,27 @@ export async function openForWriting (name: string): Promise<ChangeStore> {
     return store
   } catch (error) {
     throw refusal(name, error)
+  }
+}
+
+/**
+ * Looks at a log, also while a server holds and writes it, and closes it again.
+ * @throws CommandError when there is none, or it cannot be read
+ */
+export async function withView<T> (name: string, work: (view: LogView) => Promise<T>): Promise<T> {
+  const view = await viewOf(name)
+  try {
+    return await work(view)
+  } finally {
+    view.close()
+  }
+}
+
+async function viewOf (name: string): Promise<LogView> {
+  try {
+    return await openView(name)
+  } catch (error) {
+    throw error instanceof TypeError ? new CommandError('usage', error.message, error) : refusal(name, error)
   }
 }
 

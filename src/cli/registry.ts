@@ -1,10 +1,14 @@
 /** All commands, in the order of the help. */
 import type { Command } from './command.ts'
+import { check } from './commands/check.ts'
 import { serve } from './commands/serve.ts'
+import { stats } from './commands/stats.ts'
+import { tail } from './commands/tail.ts'
 import type { Group } from './help.ts'
 
 export const groups: readonly Group[] = [
-  { title: 'Serve', commands: [serve] }
+  { title: 'Serve', commands: [serve] },
+  { title: 'Look at the log, while a server uses it too', commands: [stats, tail, check] }
 ]
 
 export const commands: readonly Command[] = groups.flatMap(group => group.commands)
