@@ -12,15 +12,18 @@ export interface User {
   readonly [claim: string]: unknown
 }
 
+/** A document as the application knows it. */
+export type AppDocument = Readonly<Record<string, any>>
+
 export interface Conflict {
   readonly collection: string
   readonly documentId: string
   /** The version that the change edited; null when it is not known, not kept any more, or a deletion. */
-  readonly base: Readonly<Record<string, unknown>> | null
+  readonly base: AppDocument | null
   /** The version that stands; null when it is deleted. */
-  readonly stored: Readonly<Record<string, unknown>> | null
+  readonly stored: AppDocument | null
   /** What the change makes of the document; null when it deletes it. */
-  readonly incoming: Readonly<Record<string, unknown>> | null
+  readonly incoming: AppDocument | null
   /** Whose change it is; null without authentication. */
   readonly user: User | null
 }
