@@ -1,8 +1,17 @@
 /**
  * The typed client of `@pocket/server`, as `@pocket/server/client`: push, pull and live changes, for browsers and
  * Node, on the platform's own fetch. It keeps no documents: what it hands out belongs into the app's database.
+ *
+ * A resync (the server was restored from a backup, or this replica slept for longer than deletions are kept):
+ * - The app marks all its documents of these collections, applies what comes from then on, and at the page with
+ *   `hasMore` false drops those that did not come. Its unsent changes stay, less their `base`.
+ * - The client starts over, and then, before it asks for more, offers again what it had pushed and the server has
+ *   lost (`keep`). That comes back to the app like every other change. Without a resync, too: a replica that
+ *   had not read as far as the backup goes still may have written beyond it.
  */
+import { Kept } from './kept.ts'
 import { Link, randomId } from './link.ts'
+import { ResyncRequired } from './problem.ts'
 import { pull, pullAll, type PullAllOptions } from './pull.ts'
 import { Pusher } from './push.ts'
 import { StreamReader } from './stream.ts'
@@ -11,7 +20,7 @@ import type { CallOptions, ClientOptions, PullInput, PullResponse, PushInput, Pu
 export { ResyncRequired, SyncProblem } from './problem.ts'
 export type { PullAllOptions } from './pull.ts'
 export type {
-  CallOptions, ChangeInput, Checkpoint, ClientOptions, Disconnected, EntryChange, Problem, PullInput, PullResponse,
+  CallOptions, ChangeInput, Checkpoint, ClientOptions, Disconnected, EntryChange, KeepOptions, KeptStore, Problem, PullInput, PullResponse,
   PushInput, PushResponse, Result, ResyncReason, StreamEvent, StreamInput, Timing
 } from './types.ts'
 
@@ -32,12 +41,12 @@ export interface Client {
   /**
    * One page of what changed after a checkpoint. Apply it, keep its `checkpoint` and `epoch`, and ask again from
    * there while `hasMore` is true.
-   * @throws ResyncRequired, SyncProblem
+   * @throws ResyncRequired: mark what you have and pull from its `checkpoint` and `epoch`; SyncProblem
    */
   pull (input: PullInput, options?: CallOptions): Promise<PullResponse>
 
   /**
-   * All pages from a checkpoint on.
+   * All pages from a checkpoint on; after a resync they begin anew, and those of what was offered again follow.
    * @throws ResyncRequired unless `onResync` is given; SyncProblem
    */
   pullAll (input: PullInput, options?: PullAllOptions): AsyncIterableIterator<PullResponse>
@@ -53,19 +62,62 @@ export interface Client {
 
 /** @throws TypeError when `baseUrl` is no URL */
 export function createClient (options: ClientOptions): Client {
-  const { clientId = randomId() } = options
+  const { clientId = randomId(), keep = {} } = options
   const link = new Link({ ...options, baseUrl: options.baseUrl.replace(/\/+$/, '') })
-  const pusher = new Pusher(link, clientId)
+  const server = new Server(link, clientId, keep === false ? null : new Kept(keep))
   return {
     clientId,
-    push: (input, call = {}) => pusher.push(input, call),
-    pull: (input, call) => pull(link, clientId, input, call),
-    pullAll: (input, call = {}) => pullAll(next => pull(link, clientId, next, call), input, call),
-    stream: input => stream(link, clientId, input)
+    push: (input, call = {}) => server.push(input, call),
+    pull: (input, call = {}) => server.pull(input, call),
+    pullAll: (input, call = {}) => pullAll({ next: page => server.pull(page, call), settle: () => server.settle(call) }, input, call),
+    stream: input => stream(server, input)
   }
 }
 
-function stream (link: Link, clientId: string, { collections, checkpoint = { global: 0 }, epoch, signal }: StreamInput): AsyncIterableIterator<StreamEvent> {
+/** What a client asks of its server, with an eye on whether that has lost what it answered. */
+class Server {
+  readonly link: Link
+  readonly kept: Kept | null
+  readonly #clientId: string
+  readonly #pusher: Pusher
+
+  constructor (link: Link, clientId: string, kept: Kept | null) {
+    this.link = link
+    this.kept = kept
+    this.#clientId = clientId
+    this.#pusher = new Pusher(link, clientId)
+  }
+
+  push (input: PushInput, call: CallOptions): Promise<PushResponse> {
+    return this.#watch(() => this.#pusher.push(input, { ...call, keep: this.#keep }))
+  }
+
+  async pull (input: PullInput, call: CallOptions & { retries?: number }): Promise<PullResponse> {
+    await this.settle(call)
+    const before = this.kept?.answers ?? 0
+    const page = await this.#watch(() => pull(this.link, this.#clientId, input, call))
+    await this.kept?.sawPage(input, page, before)
+    return page
+  }
+
+  async settle ({ signal }: CallOptions): Promise<boolean> {
+    const call = { ...signal === undefined ? {} : { signal }, retries: 0, again: true, keep: this.#keep }
+    return await this.kept?.settle(input => this.#pusher.push(input, call)) ?? false
+  }
+
+  readonly #keep = async (...answered: Parameters<Kept['add']>): Promise<void> => { await this.kept?.add(...answered) }
+
+  async #watch<T> (send: () => Promise<T>): Promise<T> {
+    try {
+      return await send()
+    } catch (error) {
+      if (error instanceof ResyncRequired) await this.kept?.resync(error.reason)
+      throw error
+    }
+  }
+}
+
+function stream (server: Server, { collections, checkpoint = { global: 0 }, epoch, signal }: StreamInput): AsyncIterableIterator<StreamEvent> {
   const stopped = new AbortController()
   const stop = (): void => {
     signal?.removeEventListener('abort', stop)
@@ -74,19 +126,20 @@ function stream (link: Link, clientId: string, { collections, checkpoint = { glo
   if (signal?.aborted === true) stop()
   else signal?.addEventListener('abort', stop)
   const events = new StreamReader({
-    link,
+    link: server.link,
     collections,
     checkpoint,
     epoch,
     signal: stopped.signal,
-    pull: input => pull(link, clientId, input, { signal: stopped.signal, retries: 0 })
+    pull: input => server.pull(input, { signal: stopped.signal, retries: 0 })
   }).events()
+  const watched = watch(server, events, { checkpoint, epoch })
   return {
     [Symbol.asyncIterator] () { return this },
     async next () {
       let result: IteratorResult<StreamEvent, void> | undefined
       try {
-        result = await events.next()
+        result = await watched(stopped.signal)
         return result
       } finally {
         if (result?.done !== false) stop()
@@ -97,5 +150,21 @@ function stream (link: Link, clientId: string, { collections, checkpoint = { glo
       stop()
       return events.return()
     }
+  }
+}
+
+/** The events one by one; what a resync has shown to be lost is offered again before the next is read. */
+function watch (server: Server, events: AsyncGenerator<StreamEvent, void, undefined>, from: Pick<PullInput, 'checkpoint' | 'epoch'>): (signal: AbortSignal) => Promise<IteratorResult<StreamEvent, void>> {
+  let before = server.kept?.answers ?? 0
+  return async signal => {
+    await server.settle({ signal })
+    const result = await events.next()
+    if (result.done !== true) {
+      const { checkpoint, epoch } = result.value
+      await server.kept?.sawEvent(result.value, from, before)
+      from = { checkpoint, epoch }
+      before = server.kept?.answers ?? 0
+    }
+    return result
   }
 }

@@ -17,8 +17,16 @@ export function pull (link: Link, clientId: string, input: PullInput, { signal, 
   return link.pull(text, { id, signal, waitMs, ...retries === undefined ? {} : { retries } })
 }
 
-/** Pages until there is no more. @param next pulls one page */
-export async function * pullAll (next: (input: PullInput) => Promise<PullResponse>, input: PullInput, { onResync }: PullAllOptions): AsyncGenerator<PullResponse, void, undefined> {
+/** What pages are made of. */
+interface Pages {
+  /** Pulls one page. */
+  readonly next: (input: PullInput) => Promise<PullResponse>
+  /** Offers again what the server may have lost. @returns whether there was anything */
+  readonly settle: () => Promise<boolean>
+}
+
+/** Pages until there is no more. */
+export async function * pullAll ({ next, settle }: Pages, input: PullInput, { onResync }: PullAllOptions): AsyncGenerator<PullResponse, void, undefined> {
   let { checkpoint, epoch } = input
   for (let resyncs = 0; ;) {
     let page: PullResponse
@@ -35,6 +43,7 @@ export async function * pullAll (next: (input: PullInput) => Promise<PullRespons
     checkpoint = page.checkpoint
     epoch = page.epoch
     yield page
-    if (!page.hasMore) return
+    // What was offered again comes back with further pages.
+    if (!page.hasMore && !await settle()) return
   }
 }

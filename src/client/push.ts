@@ -17,6 +17,12 @@ interface Prepared {
   readonly bytes: readonly number[]
 }
 
+interface PushOptions extends CallOptions {
+  readonly retries?: number
+  readonly again?: boolean
+  readonly keep?: ((collection: string, changes: readonly string[], results: PushResponse['results']) => Promise<void>) | undefined
+}
+
 const encoder = new TextEncoder()
 
 export class Pusher {
@@ -32,14 +38,19 @@ export class Pusher {
     this.#clientId = clientId
   }
 
-  async push (input: PushInput, { signal }: CallOptions): Promise<PushResponse> {
-    const message = prepare(input)
+  /**
+   * @param again changes that were sent before: a base of then means nothing any more
+   * @param keep told what was answered, with the changes as they were sent
+   */
+  async push (input: PushInput, { signal, retries, again = false, keep }: PushOptions): Promise<PushResponse> {
+    const message = prepare(input, again)
     const whole = { from: 0, to: message.changes.length }
     const waiting = input.atomic === true ? [whole] : this.#split(message, whole)
     const answers = new Answers(input)
+    const call = { id: message.id, signal, ...retries === undefined ? {} : { retries } }
     for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
       try {
-        answers.add(part, await this.#link.push(this.#text(message, part, answers), { id: message.id, signal }))
+        answers.add(part, await this.#link.push(this.#text(message, part, answers), call))
       } catch (error) {
         if (!(error instanceof SyncProblem) || error.status !== 413 || input.atomic === true) throw error
         if (part.to - part.from > 1) waiting.unshift(...this.#smaller(message, part, error))
@@ -47,7 +58,9 @@ export class Pusher {
         else answers.refuse(part, message, error)
       }
     }
-    return answers.response(message.id)
+    const answer = answers.response(message.id)
+    await keep?.(input.collection, message.changes, answer.results)
+    return answer
   }
 
   #split ({ bytes }: Prepared, { from, to }: Part): Part[] {
@@ -92,7 +105,7 @@ export class Pusher {
   }
 }
 
-function prepare (input: PushInput): Prepared {
+function prepare (input: PushInput, again: boolean): Prepared {
   const { id = randomId() } = input
   if (id.length < 1 || id.length > 100) throw new TypeError('the id of a push has 1 to 100 characters')
   if (input.id !== undefined && input.changes.some(({ timestamp }) => timestamp === undefined)) {
@@ -100,7 +113,7 @@ function prepare (input: PushInput): Prepared {
   }
   const now = Date.now()
   const changes = input.changes.map(change => {
-    const { timestamp = now, base = change.operation === 'insert' ? 0 : undefined } = change
+    const { timestamp = now, base = change.operation === 'insert' && !again ? 0 : undefined } = change
     return JSON.stringify({ ...change, timestamp, base })
   })
   return { input, id, changes, bytes: changes.map(text => encoder.encode(text).length + 1) }

@@ -31,8 +31,33 @@ export interface ClientOptions {
   readonly fetch?: (request: Request) => Promise<Response>
   /** How often a push or pull is sent again after it failed in a way that may pass. Default 8, about a minute in all. */
   readonly retries?: number
+  /**
+   * What was pushed is kept for a while, the newest change of each document, and offered to the server again when
+   * that has lost it: after a backup was restored. `false` keeps nothing.
+   */
+  readonly keep?: KeepOptions | false
   /** Only for networks that need other times. */
   readonly timing?: Partial<Timing>
+}
+
+/** How long is kept what was pushed: whatever of these is reached first ends it, oldest first. */
+export interface KeepOptions {
+  /** Where it survives the app, of this client alone. Default: it does not. */
+  readonly store?: KeptStore
+  /** Default 10,000. */
+  readonly documents?: number
+  /** Of the documents as JSON. Default 8 Mi. */
+  readonly characters?: number
+  /** Since it was answered, ms: as old as the backup that may be restored. Default 7 days. */
+  readonly ageMs?: number
+}
+
+/** A `Map`, or a table of the app's database; sync or async. One that fails costs what it should have kept, nothing else. */
+export interface KeptStore {
+  /** All pairs that were set and not deleted, in any order. Read once. */
+  entries (): Iterable<readonly [string, string]> | Promise<Iterable<readonly [string, string]>>
+  set (key: string, text: string): unknown
+  delete (key: string): unknown
 }
 
 /** All in ms. */
