@@ -1,4 +1,5 @@
 /** From the name of a backend to its adapter; the only file that knows the concrete ones. */
+import type { Backup, BackupOptions, Restored, RestoreOptions } from './changelog/backup.ts'
 import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
 import type { LogView } from './changelog/view.ts'
 import { defaultRetention, type Retention } from './config.ts'
@@ -31,10 +32,35 @@ export async function openBackend (name: string, retention: Retention = defaultR
  * @throws TypeError when it is not kept in a file, SyncError when it cannot be read
  */
 export async function openView (name: string): Promise<LogView> {
-  const path = name.startsWith('sqlite:') ? name.slice('sqlite:'.length) : name
-  if (path === '' || path === 'memory:' || /^:?[a-z][a-z0-9+.-]+:/i.test(path)) throw new TypeError(`${name} names no file: this looks at a log in a file, by its path or as sqlite:<path>`)
+  const path = fileOf(name)
   const view = await import('./changelog/sqlite/view.ts')
   return view.openView(path)
+}
+
+/**
+ * Copies a log, also one that a server writes, into one file.
+ * @throws TypeError when it is not kept in a file, SyncError when it or its backup fails
+ */
+export async function backupLog (name: string, target: string, options: BackupOptions): Promise<Backup> {
+  const path = fileOf(name)
+  const { backupFile } = await import('./changelog/sqlite/backup.ts')
+  return await backupFile(path, target, options)
+}
+
+/**
+ * Puts a backup in the place of a log that nobody has open.
+ * @throws TypeError when it is not kept in a file, SyncError saying why it was not restored
+ */
+export async function restoreLog (name: string, backup: string, options: RestoreOptions): Promise<Restored> {
+  const path = fileOf(name)
+  const { restoreFile } = await import('./changelog/sqlite/restore.ts')
+  return await restoreFile(path, backup, options)
+}
+
+function fileOf (name: string): string {
+  const path = name.startsWith('sqlite:') ? name.slice('sqlite:'.length) : name
+  if (path === '' || path === 'memory:' || /^:?[a-z][a-z0-9+.-]+:/i.test(path)) throw new TypeError(`${name} names no file: this works on a log in a file, by its path or as sqlite:<path>`)
+  return path
 }
 
 const METHODS = ['append', 'getSince', 'getForCollection', 'get', 'getCurrentSequence', 'compact', 'clear'] as const

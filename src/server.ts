@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { assertChangeLog, DEFAULT_LOG, openBackend, openPubSub, wholeStore } from './backends.ts'
 import { clock, compose, type Parts } from './compose.ts'
-import type { CompactPolicy } from './changelog/changelog.ts'
+import type { Backup, BackupOptions, BackupStore } from './changelog/backup.ts'
+import type { ChangeStore, CompactPolicy } from './changelog/changelog.ts'
 import { resolveConfig } from './config.ts'
 import type { Config, PocketServerOptions, StreamClient } from './config.ts'
 import { SyncError } from './errors.ts'
@@ -142,6 +143,19 @@ export class PocketServer {
   /** Ends a stream at once; its client may come back. @returns whether there was one */
   disconnectClient (id: string): boolean {
     return this.#running?.services.feed.disconnect(id) ?? false
+  }
+
+  /**
+   * Copies the log as one moment shows it into one file, while pushes go on. To put it back, end the server and run
+   * `pocket-server restore`.
+   * @param path in a folder that exists
+   * @throws TypeError for a log that is not kept in a file; SyncError storage_unavailable when a file is there
+   * already or the copy cannot be made: nothing is left of it
+   */
+  async backup (path: string, options: BackupOptions = {}): Promise<Backup> {
+    const { services: { store } } = await this.#start()
+    if (!('backup' in store)) throw new TypeError('this change log is not kept in a file: back it up with the tools of its database')
+    return await (store as ChangeStore & BackupStore).backup(path, options)
   }
 
   async healthCheck (): Promise<ServerHealth> {

@@ -54,7 +54,8 @@ export interface Client {
   /**
    * Everything after a checkpoint, then live changes, until the signal aborts or the consumer stops; the
    * connection then closes. Without a checkpoint it starts at the beginning. A lost connection is made again from
-   * where it got to, for ever. It reads no further than the consumer does.
+   * where it got to, for ever. It reads no further than the consumer does. A `resync` event says that what follows
+   * begins anew: mark what you have.
    * @throws SyncProblem what trying again cannot mend: a request that is wrong, or not allowed
    */
   stream (input: StreamInput): AsyncIterableIterator<StreamEvent>

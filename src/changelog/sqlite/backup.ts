@@ -47,7 +47,7 @@ interface Course {
 export async function backup (source: Database, { log, target }: { log: string, target: string }, { force = false, onProgress, signal, goOn, inspect }: BackupOptions & Course): Promise<Backup> {
   const path = targetOf(target, log)
   const refuseOthers = (): void => {
-    if (!force && existsSync(path)) throw refused(`${path} is there already: choose another name, or say that it may be replaced`)
+    if (!force && existsSync(path)) throw refused(`${path} is there already: choose another name, or replace it with --force (option force)`)
   }
   refuseOthers()
   const partial = `${path}.${randomBytes(6).toString('hex')}.partial`
