@@ -26,6 +26,7 @@ export class RowWriter {
   readonly #identities: MultiInsert
   readonly #pushes: MultiInsert
   readonly #ids = new Series()
+  readonly #messages = new Series()
   readonly #written: Array<{ ids: readonly string[], first: number }> = []
   #next: number
   #turn = 0
@@ -43,7 +44,7 @@ export class RowWriter {
       width: 5,
       tail: 'ON CONFLICT DO NOTHING'
     })
-    this.#pushes = new MultiInsert(database, { head: 'INSERT INTO pushes (key, fingerprint, first, outcome, server_timestamp)', width: 5 })
+    this.#pushes = new MultiInsert(database, { head: 'INSERT INTO pushes (message_id, key, fingerprint, first, outcome, server_timestamp)', width: 6 })
     database.exec("INSERT OR IGNORE INTO collections (id, name) VALUES (1, 'todos')")
     this.#next = Number(database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck().get() ?? 0) + 1
   }
@@ -55,7 +56,7 @@ export class RowWriter {
     const block: Block = { ids, entries: [], heads: [], identities: [], pushes: [] }
     const now = Date.now()
     for (const [index, id] of ids.entries()) this.#lay(block, { id, now, previous: before === undefined ? 0 : before.first + index, sequence: this.#next + index })
-    for (let index = 0; index < ids.length; index += PER_PUSH) block.pushes.push(randomBytes(32), randomBytes(32), this.#next + index, '', now)
+    for (let index = 0; index < ids.length; index += PER_PUSH) block.pushes.push(this.#messages.next(), randomBytes(32), randomBytes(32), this.#next + index, '', now)
     if (before !== undefined) before.first = this.#next
     else if (this.#written.length < UPDATED_BLOCKS) this.#written.push({ ids, first: this.#next })
     this.#next += ids.length

@@ -55,7 +55,7 @@ export class SqliteChangeLog implements ChangeStore, BackupStore {
   }
 
   async heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
-    return this.#medium.read(reader => reader.heads(keys))
+    return this.#medium.ask(reader => reader.heads(keys))
   }
 
   async read (query: ReadQuery): Promise<Page> {
@@ -63,7 +63,7 @@ export class SqliteChangeLog implements ChangeStore, BackupStore {
   }
 
   async entries (sequences: readonly number[]): Promise<Array<StoredEntry | null>> {
-    return this.#medium.read(reader => reader.entries(sequences))
+    return this.#medium.ask(reader => reader.entries(sequences))
   }
 
   async history (key: DocumentKey, { before = Infinity, limit = PAGE }: Slice = {}): Promise<StoredEntry[]> {
@@ -84,11 +84,11 @@ export class SqliteChangeLog implements ChangeStore, BackupStore {
   }
 
   async horizon (): Promise<number> {
-    return this.#medium.read(reader => reader.horizon())
+    return this.#medium.ask(reader => reader.horizon())
   }
 
   async epochs (): Promise<readonly Epoch[]> {
-    return this.#medium.read(reader => reader.epochs())
+    return this.#medium.ask(reader => reader.epochs())
   }
 
   async secret (): Promise<Uint8Array> {
@@ -125,7 +125,7 @@ export class SqliteChangeLog implements ChangeStore, BackupStore {
   }
 
   async getCurrentSequence (): Promise<number> {
-    return this.#medium.read(reader => reader.head())
+    return this.#medium.ask(reader => reader.head())
   }
 
   compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {

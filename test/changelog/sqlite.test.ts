@@ -9,7 +9,7 @@ import { startWriting } from '../../src/changelog/sqlite/start.ts'
 import { SqliteChangeLog, type SqliteOptions } from '../../src/changelog/sqlite.ts'
 import { changeLogSuite } from '../../src/conformance/changelog.ts'
 import type { OpenedLog } from '../../src/conformance/changelog.ts'
-import { follow, newPush, NOW, put, read, remove, sequences, write } from '../../src/conformance/changelog/harness.ts'
+import { digest, follow, newPush, NOW, put, read, remove, sequences, write } from '../../src/conformance/changelog/harness.ts'
 import { contentsOf } from '../support/store-fixture.ts'
 import { modelProperty } from './model.ts'
 
@@ -210,10 +210,16 @@ t.test('programming errors are TypeErrors at construction', async t => {
   t.throws(() => new SqliteChangeLog(''), TypeError)
 })
 
-t.test('layout 1: a log that the first build wrote is read the same by this one', async t => {
-  const path = newPath(t)
-  const fixture = new URL('../fixtures/log-v1', import.meta.url)
-  writeFileSync(path, gunzipSync(readFileSync(new URL(`${fixture.href}.db.gz`))))
-  const log = openLog(t, path)
-  t.equal(await contentsOf(log), readFileSync(new URL(`${fixture.href}.json`), 'utf8'))
-})
+for (const layout of [1, 2]) {
+  t.test(`layout ${layout}: a log that an earlier build wrote is read the same by this one, and its pushes are known`, async t => {
+    const path = newPath(t)
+    const fixture = new URL(`../fixtures/log-v${layout}`, import.meta.url)
+    writeFileSync(path, gunzipSync(readFileSync(new URL(`${fixture.href}.db.gz`))))
+    const log = openLog(t, path)
+    t.equal(await contentsOf(log), readFileSync(new URL(`${fixture.href}.json`), 'utf8'))
+    for (const name of ['first', 'second', 'third']) {
+      const other = newPush([], { key: digest(name), messageId: 'm-1', fingerprint: digest('other content') })
+      t.match(await log.commit(other), { status: 'reused' })
+    }
+  })
+}

@@ -42,5 +42,13 @@ export const sabotages: readonly Sabotage[] = [
     replace: 'group.length < 0',
     test,
     title: 'promise 7 (Isolated): a push that cannot be stored'
+  },
+  {
+    breaks: 'promise 3 (Once), SQLite file: pushes that layout 1 recorded are looked for under their message id alone',
+    file: 'src/changelog/sqlite/writer.ts',
+    find: "message_id IN (?, '')",
+    replace: 'message_id = ?',
+    test,
+    title: 'layout 1: a log that an earlier build wrote'
   }
 ]

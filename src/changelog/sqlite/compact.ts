@@ -33,19 +33,20 @@ async function repeat (medium: Medium, step: Step, goOn: () => boolean): Promise
 
 function stepsOf ({ historyBefore, tombstonesBefore, pushesBefore, journalBefore }: CompactPolicy): Step[] {
   const steps: Step[] = []
-  if (historyBefore !== undefined) steps.push(historySteps(historyBefore))
+  if (historyBefore !== undefined) steps.push(inOrder((compaction, place, rows) => compaction.history(place, historyBefore, rows)))
   if (tombstonesBefore !== undefined) {
     steps.push((compaction, rows) => compaction.tombstones(tombstonesBefore, rows), identitySteps(tombstonesBefore))
   }
-  if (pushesBefore !== undefined) steps.push((compaction, rows) => compaction.pushes(pushesBefore, rows))
+  if (pushesBefore !== undefined) steps.push(inOrder((compaction, place, rows) => compaction.pushes(place, pushesBefore, rows)))
   if (journalBefore !== undefined) steps.push((compaction, rows) => compaction.journal(journalBefore, rows))
   return steps
 }
 
-function historySteps (before: number): Step {
+/** Steps that go through a table once. @param next from a place on; null at the end */
+function inOrder (next: (compaction: Compaction, place: number, rows: number) => number | null): Step {
   let place: number | null = 0
   return (compaction, rows) => {
-    place = compaction.history(place!, before, rows)
+    place = next(compaction, place!, rows)
     return place !== null
   }
 }

@@ -20,6 +20,7 @@ export class Compaction {
   readonly #identities: Statement
   readonly #deleteIdentity: Statement
   readonly #pushes: Statement
+  readonly #deletePush: Statement
   readonly #database: Database
 
   constructor (database: Database) {
@@ -37,7 +38,8 @@ export class Compaction {
     this.#identities = database.prepare(`SELECT collection, document_id, identity, server_timestamp FROM identities
       WHERE (collection, document_id, identity) > (?, ?, ?) ORDER BY collection, document_id, identity LIMIT 0 + ?`).raw()
     this.#deleteIdentity = database.prepare('DELETE FROM identities WHERE collection = ? AND document_id = ? AND identity = ?')
-    this.#pushes = database.prepare('DELETE FROM pushes WHERE rowid IN (SELECT rowid FROM pushes WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT 0 + ?)')
+    this.#pushes = database.prepare('SELECT id, server_timestamp FROM pushes WHERE id > ? ORDER BY id LIMIT 0 + ?').raw()
+    this.#deletePush = database.prepare('DELETE FROM pushes WHERE id = ?')
   }
 
   /** Superseded entries among the next `limit` ones. @returns the place to go on from, null at the end */
@@ -73,8 +75,11 @@ export class Compaction {
     return rows.length < limit ? null : rows.at(-1)!.slice(0, 3) as IdentityPlace
   }
 
-  pushes (before: number, limit: number): boolean {
-    return this.#pushes.run(before, limit).changes === limit
+  /** Records among the next `limit` ones. @returns the place to go on from, null at the end */
+  pushes (after: number, before: number, limit: number): number | null {
+    const rows = this.#pushes.all(after, limit) as Array<[id: number, time: number]>
+    for (const [id, time] of rows) if (time < before) this.#deletePush.run(id)
+    return rows.length < limit ? null : rows.at(-1)![0]
   }
 
   journal (before: number, limit: number): boolean {

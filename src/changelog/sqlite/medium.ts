@@ -41,6 +41,8 @@ export class Medium {
   #connections: Connections | null = null
   #writing: Writing | null = null
   #reader: Reader | null = null
+  /** Over the writing connection, whose cache its own commits leave warm; else the same as `#reader`. */
+  #near: Reader | null = null
   #problem: Problem | null = null
   #timer: NodeJS.Timeout | null = null
   #pause = FIRST_RETRY
@@ -67,10 +69,22 @@ export class Medium {
     this.#start()
   }
 
+  /** All questions of a turn are answered from one snapshot, unless something is written in between. */
   read<T> (work: (reader: Reader) => T): T {
     this.open()
+    return this.#read(this.#reader!, work)
+  }
+
+  /** The same for questions of a few rows. */
+  ask<T> (work: (reader: Reader) => T): T {
+    this.open()
+    return this.#read(this.#near!, work)
+  }
+
+  #read<T> (reader: Reader, work: (reader: Reader) => T): T {
     try {
-      return work(this.#reader!)
+      reader.turn.begin()
+      return work(reader)
     } catch (error) {
       throw this.#failed(error)
     }
@@ -89,6 +103,8 @@ export class Medium {
     if (this.#writing === null) throw this.#problem!.error
     if (!always) this.#requireSpace()
     try {
+      this.#reader!.turn.end()
+      this.#near!.turn.end()
       const result = work(this.#writing)
       this.#recovered()
       return result
@@ -96,12 +112,13 @@ export class Medium {
       throw this.#failed(error)
     } finally {
       this.#reader?.forget()
+      this.#near?.forget()
     }
   }
 
   /** The connections anew: what a reader has learned about the epochs is no longer true. */
   refresh (): void {
-    this.#reader = new Reader(this.#connections!.reader)
+    this.#readFrom(this.#connections!)
   }
 
   health (): StoreHealth {
@@ -171,9 +188,14 @@ export class Medium {
 
   #use (connections: Connections): void {
     this.#connections = connections
-    this.#reader = new Reader(connections.reader)
+    this.#readFrom(connections)
     const { writer: database } = connections
     this.#writing = database && { database, writer: new Writer(database, this.#options), compaction: new Compaction(database) }
+  }
+
+  #readFrom ({ reader, writer }: Connections): void {
+    this.#reader = new Reader(reader)
+    this.#near = writer === null || writer === reader ? this.#reader : new Reader(writer)
   }
 
   #reopen (): void {
@@ -183,7 +205,7 @@ export class Medium {
 
   #disconnect (): void {
     const { reader, writer } = this.#connections ?? {}
-    this.#connections = this.#writing = this.#reader = null
+    this.#connections = this.#writing = this.#reader = this.#near = null
     // The writer last: whoever closes last copies the WAL back.
     reader?.close()
     writer?.close()

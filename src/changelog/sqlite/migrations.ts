@@ -101,7 +101,29 @@ function layout1 (database: Database): void {
   put.run('journal_bytes', 0n)
 }
 
-const migrations: ReadonlyArray<(database: Database) => void> = [layout1]
+/**
+ * Push records in the order they came: the oldest are found without an index of times, and message ids that grow
+ * with time touch one page of the index where digests touched one each. Records of layout 1 have no message id.
+ */
+const LAYOUT_2 = `
+  CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    message_id TEXT NOT NULL,
+    key BLOB NOT NULL,
+    fingerprint BLOB NOT NULL,
+    first INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    server_timestamp INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO records (message_id, key, fingerprint, first, outcome, server_timestamp)
+    SELECT '', key, fingerprint, first, outcome, server_timestamp FROM pushes ORDER BY server_timestamp;
+  DROP TABLE pushes;
+  ALTER TABLE records RENAME TO pushes;
+  CREATE UNIQUE INDEX pushes_message ON pushes (message_id, key);
+  CREATE INDEX journal_document ON journal (collection, document_id, id);
+`
+
+const migrations: ReadonlyArray<(database: Database) => void> = [layout1, database => { database.exec(LAYOUT_2) }]
 
 /** Whether the file holds nothing at all: neither a log nor anything else. */
 export function isEmpty (database: Database): boolean {

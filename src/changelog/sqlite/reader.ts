@@ -1,10 +1,11 @@
-/** Questions to the log, each answered by short statements from one snapshot. */
+/** Questions to the log, answered by short statements. */
 import type { DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey, JournalQuery, JournalRow, Page, ReadQuery, Row, StoredEntry } from '../changelog.ts'
 import { epochAt } from '../entry.ts'
 import type { Database, Statement } from './driver.ts'
 import { JournalReader } from './journal.ts'
 import { Names } from './names.ts'
 import { decodeEntry, decodeFacts, decodeShown, ENTRY, FACTS, type EntryRow, type FactsRow } from './rows.ts'
+import { Turn } from './turn.ts'
 import { Walks } from './walk.ts'
 
 /** Rows per statement of a page: what is read beyond a page's bytes stays small. */
@@ -13,11 +14,11 @@ const STEP = 64
 const LOOKED_AT = 20_000
 
 export class Reader {
+  /** To be begun before any question. */
+  readonly turn: Turn
   readonly #names: Names
   readonly #walks: Walks
   readonly #journal: JournalReader
-  readonly #begin: Statement
-  readonly #end: Statement
   readonly #newest: Statement
   readonly #horizon: Statement
   readonly #secret: Statement
@@ -39,8 +40,7 @@ export class Reader {
     this.#names = new Names(database)
     this.#walks = new Walks(database, this.#names)
     this.#journal = new JournalReader(database)
-    this.#begin = database.prepare('BEGIN')
-    this.#end = database.prepare('COMMIT')
+    this.turn = new Turn(database)
     this.#newest = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck()
     this.#horizon = database.prepare("SELECT value FROM meta WHERE key = 'horizon'").pluck()
     this.#secret = database.prepare("SELECT value FROM meta WHERE key = 'secret'").pluck()
@@ -56,25 +56,13 @@ export class Reader {
   }
 
   page (query: ReadQuery): Page {
-    this.#begin.run()
-    try {
-      const { rows, scanned } = this.#rows(query)
-      const head = this.head()
-      return { rows, scanned: scanned === Infinity ? head : scanned, head, horizon: this.horizon(), epochs: this.#epochs }
-    } finally {
-      this.#end.run()
-    }
+    const { rows, scanned } = this.#rows(query)
+    const head = this.head()
+    return { rows, scanned: scanned === Infinity ? head : scanned, head, horizon: this.horizon(), epochs: this.#epochs }
   }
 
-  /** From one snapshot, which is also cheaper than a snapshot for each question. */
   heads (keys: readonly HeadKey[]): HeadAnswer[] {
-    if (keys.length === 1) return [this.#answer(keys[0]!)]
-    this.#begin.run()
-    try {
-      return keys.map(key => this.#answer(key))
-    } finally {
-      this.#end.run()
-    }
+    return keys.map(key => this.#answer(key))
   }
 
   #answer ({ collection, documentId, identity }: HeadKey): HeadAnswer {

@@ -25,15 +25,20 @@ interface PendingHead {
   readonly collection: number
 }
 
+interface PushRow {
+  readonly fingerprint: Uint8Array
+  readonly first: number
+  readonly outcome: string
+}
+
 /** What the pushes of one transaction are about to write; later ones see it before it is written. */
 class Group {
   next: number
   readonly heads = new Map<string, PendingHead>()
-  readonly seen = new Map<string, Push & { first: number }>()
+  readonly pushes = new Map<string, PushRow & { readonly push: Push }>()
   readonly entries: unknown[] = []
   readonly identities: unknown[] = []
   readonly channels: Array<{ entry: NewEntry, collection: number, sequence: number }> = []
-  readonly journal: Push[] = []
 
   constructor (next: number) {
     this.next = next
@@ -80,15 +85,16 @@ export class Writer {
       width: 5,
       tail: 'ON CONFLICT DO NOTHING'
     })
-    this.#pushes = new MultiInsert(database, { head: 'INSERT INTO pushes (key, fingerprint, first, outcome, server_timestamp)', width: 5 })
+    this.#pushes = new MultiInsert(database, { head: 'INSERT INTO pushes (message_id, key, fingerprint, first, outcome, server_timestamp)', width: 6 })
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
     this.#rollback = database.prepare('ROLLBACK')
     this.#newest = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck()
-    this.#push = database.prepare('SELECT fingerprint, first, outcome FROM pushes WHERE key = ?')
+    this.#push = database.prepare("SELECT fingerprint, first, outcome FROM pushes WHERE message_id IN (?, '') AND key = ?")
     this.#head = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
     this.#facts = database.prepare(`SELECT ${FACTS} FROM log l WHERE l.sequence = ?`).raw()
-    this.#prune = database.prepare('DELETE FROM pushes WHERE rowid IN (SELECT rowid FROM pushes WHERE server_timestamp < ? ORDER BY server_timestamp LIMIT 0 + ?)')
+    // Among the oldest only: one that a clock once dated into the future waits for a compaction.
+    this.#prune = database.prepare('DELETE FROM pushes WHERE id IN (SELECT id FROM pushes ORDER BY id LIMIT 0 + ?) AND server_timestamp < ?')
   }
 
   /** All of the group in one transaction; when it throws, nothing is written, or after a failed COMMIT it is unknown. */
@@ -117,8 +123,8 @@ export class Writer {
 
   #decide (group: Group, job: Job): Committed {
     const { push } = job
-    const name = Buffer.from(push.key).toString('latin1')
-    const seen = group.seen.get(name) ?? this.#push.get(push.key) as { fingerprint: Uint8Array, first: number, outcome: string } | undefined
+    const name = keyName(push.key)
+    const seen = group.pushes.get(name) ?? this.#push.get(push.messageId, push.key) as PushRow | undefined
     if (seen !== undefined) {
       if (Buffer.compare(seen.fingerprint, push.fingerprint) !== 0) return { status: 'reused' }
       return { status: 'seen', first: seen.first, outcome: seen.outcome }
@@ -127,9 +133,9 @@ export class Writer {
     const moved = this.#compare(group, push, current)
     if (moved !== null) return { status: 'moved', heads: moved }
     const first = push.entries.length === 0 ? 0 : appendedSequence(job.sequence, group.next - 1)
-    this.#place(group, { ...job, sequence: first }, current)
-    group.seen.set(name, { ...push, first })
-    if (push.journal.length > 0) group.journal.push(push)
+    this.#place(group, job, { first, current })
+    const { fingerprint, outcome } = push
+    group.pushes.set(name, { fingerprint, first, outcome, push })
     return { status: 'committed', first }
   }
 
@@ -153,9 +159,8 @@ export class Writer {
     return any ? moved : null
   }
 
-  #place (group: Group, job: Job & { sequence: number }, current: Map<string, number>): void {
-    const { push, id = null } = job
-    let { sequence } = job
+  #place (group: Group, { push, id = null }: Job, { first, current }: { first: number, current: Map<string, number> }): void {
+    let sequence = first
     for (const entry of push.entries) {
       const name = headName(entry)
       const collection = this.#names.ensure(entry.collection)
@@ -180,17 +185,21 @@ export class Writer {
       this.#identities.run(group.identities)
       for (const { entry, collection, sequence } of group.channels) this.#channels.write(entry, collection, sequence)
     }
-    if (group.seen.size === 0) return
+    if (group.pushes.size === 0) return
     const pushes: unknown[] = []
     let now = 0
-    for (const { key, fingerprint, first, outcome, serverTimestamp } of group.seen.values()) {
-      pushes.push(key, fingerprint, first, outcome, serverTimestamp)
+    for (const { push: { messageId, key, serverTimestamp }, fingerprint, first, outcome } of group.pushes.values()) {
+      pushes.push(messageId, key, fingerprint, first, outcome, serverTimestamp)
       now = serverTimestamp
     }
     this.#pushes.run(pushes)
-    this.#prune.run(now - this.#options.pushRetention, group.seen.size * PRUNED_PER_PUSH)
-    for (const push of group.journal) this.#journal.write(push)
+    this.#prune.run(group.pushes.size * PRUNED_PER_PUSH, now - this.#options.pushRetention)
+    for (const { push } of group.pushes.values()) if (push.journal.length > 0) this.#journal.write(push)
   }
+}
+
+function keyName ({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
 }
 
 function headName (entry: NewEntry): string {
