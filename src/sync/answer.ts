@@ -16,9 +16,9 @@ export async function answerText (deps: PushDeps, message: PushMessage, answered
   const { outcomes, first } = answered
   const checkpoint = safeCheckpoint(message, answered)
   const epochs = await deps.store.epochs()
-  const conflicts = await conflictsText(deps, message, outcomes)
-  const merged = await mergedDocuments(deps, answered)
   const success = outcomes.every(({ status }) => status === 'applied' || status === 'duplicate' || status === 'merged')
+  const conflicts = success ? '' : await conflictsText(deps, message, outcomes)
+  const merged = await mergedDocuments(deps, answered)
   return `{"type":"push-response","id":${JSON.stringify(message.id)},"success":${success}` +
     `,"checkpoint":${JSON.stringify(checkpoint)},"epoch":"${epochAt(epochs, checkpoint.global ?? 0).id}"` +
     `,"results":[${outcomes.map((outcome, index) => resultText(outcome, index, { message, first, merged })).join(',')}]` +

@@ -4,7 +4,7 @@ import { SyncError } from '../errors.ts'
 import { answerText } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { digestOf } from './content.ts'
-import { highest, positionOf } from './cursor.ts'
+import { highest, positionOf, type Position } from './cursor.ts'
 import { prepare, type Prepared } from './incoming.ts'
 import { DocumentLocks } from './locks.ts'
 import { decodeOutcomes, encodeOutcomes } from './outcome.ts'
@@ -49,7 +49,8 @@ export class Pushes {
     }
     this.#pending += count
     try {
-      await this.#assertCheckpoint(message)
+      const position = positionOf(message.checkpoint, message.epoch)
+      if (highest(position) > 0) await this.#assertReachable(position)
       return await this.#commitAndAnswer(message, caller)
     } finally {
       this.#pending -= count
@@ -57,9 +58,7 @@ export class Pushes {
   }
 
   /** A client that has to resync is told so before anything is applied. */
-  async #assertCheckpoint ({ checkpoint, epoch }: PushMessage): Promise<void> {
-    const position = positionOf(checkpoint, epoch)
-    if (highest(position) === 0) return
+  async #assertReachable (position: Position): Promise<void> {
     const { store, limits } = this.#deps
     await waitForHead(this.#deps, position, limits.aheadMs)
     assertValid(position, { head: await store.getCurrentSequence(), horizon: await store.horizon(), epochs: await store.epochs() })
@@ -68,7 +67,8 @@ export class Pushes {
   async #commitAndAnswer (message: PushMessage, caller: Caller): Promise<PushAnswer> {
     const prepared = prepare(message, this.#deps)
     const record = recordOf(message, prepared, caller)
-    const release = await this.#locks.acquire(keysOf(message, prepared))
+    const lock = this.#locks.acquire(keysOf(message, prepared))
+    const release = lock instanceof Promise ? await lock : lock
     try {
       const { committed, plan } = await this.#commit(message, { prepared, record, caller })
       if (committed.status === 'committed' && plan.entries.length > 0) this.#deps.bell.ring()
@@ -87,7 +87,8 @@ export class Pushes {
       const now = clock.now()
       const plan = await makePlan(prepared, this.#context(message, caller, now))
       const committed = await store.commit({
-        ...record,
+        key: record.key,
+        fingerprint: record.fingerprint,
         outcome: encodeOutcomes(plan.outcomes),
         entries: plan.entries,
         journal: plan.journal,
