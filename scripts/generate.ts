@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { pathToFileURL } from 'node:url'
 import { renderClientTypes } from './client-types.ts'
+import { commandTables } from './command-table.ts'
 import { errorTable } from './error-table.ts'
 import { renderOpenapi } from './openapi.ts'
 import { optionTables } from './option-tables.ts'
@@ -28,7 +29,7 @@ export function between (current: string, name: string, text: string): string {
 
 async function readme (current: string): Promise<string> {
   const parts: ReadonlyArray<readonly [name: string, text: string]> = [
-    ['promises', promiseList()], ['options', await optionTables()], ['errors', errorTable()]
+    ['commands', commandTables()], ['promises', promiseList()], ['options', await optionTables()], ['errors', errorTable()]
   ]
   return parts.reduce((text, [name, part]) => between(text, name, part), current)
 }

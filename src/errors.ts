@@ -99,6 +99,8 @@ export interface ErrorFacts {
   readonly limit?: { readonly name: string, readonly max: number }
   /** Further response headers (`Retry-After`, `Allow`, …). */
   readonly headers?: Readonly<Record<string, string>>
+  /** `storage_unavailable`: because another process holds the change log. For operators, never on the wire. */
+  readonly held?: boolean
   readonly cause?: unknown
 }
 

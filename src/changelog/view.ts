@@ -89,6 +89,8 @@ export interface LogView {
   /** Newest first. */
   journal (query: JournalQuery & { limit: number }): JournalRow[]
   collections (): string[]
+  /** Of the file and its WAL. */
+  bytes (): number
   snapshot (at: number, collection?: string): Snapshot
   /** Counts in slices, between which the caller may look away. */
   figures (): Generator<Progress, Figures>

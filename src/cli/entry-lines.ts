@@ -1,6 +1,7 @@
 /** Entries as a line each: for people, or as JSON. */
 import type { StoredEntry } from '../changelog/changelog.ts'
 import type { Writer } from './command.ts'
+import { oneLine } from './export-file.ts'
 import { cut, harmless, time, writeJson } from './terminal.ts'
 
 /** Columns for a document where the terminal is narrow, or none. */
@@ -15,7 +16,7 @@ export async function writeEntry (writer: Writer, entry: StoredEntry, asJson: bo
 /** The document's text as it is stored, never parsed. */
 function entryJson ({ sequence, id, operation, collection, documentId, document, timestamp, serverTimestamp, userId, clientId, address, rev, previous, exact }: StoredEntry): string {
   const facts = JSON.stringify({ sequence, id, operation, collection, documentId, timestamp, serverTimestamp, userId, clientId, address, rev, previous, exact })
-  return `${facts.slice(0, -1)},"document":${document ?? 'null'}}`
+  return `${facts.slice(0, -1)},"document":${document === null ? 'null' : oneLine(document)}}`
 }
 
 function readableEntry ({ sequence, operation, collection, documentId, document, serverTimestamp, userId, clientId }: StoredEntry, columns: number): string {

@@ -2,6 +2,7 @@
 import { DEFAULT_LOG, openBackend, openView } from '../backends.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { LogView } from '../changelog/view.ts'
+import { SyncError } from '../errors.ts'
 import { CommandError } from './exit.ts'
 
 /** The option by which every command is told its log. */
@@ -17,16 +18,21 @@ export const jsonOption = { type: 'boolean', summary: 'JSON, one object per line
 
 /**
  * Opens the log for writing, and creates it where there is none. One process may hold it.
+ * @param options.held what to do instead while a server holds it
  * @throws CommandError saying who holds it, or what is wrong with it
  */
-export async function openForWriting (name: string): Promise<ChangeStore> {
+export async function openForWriting (name: string, { held }: { held?: string } = {}): Promise<ChangeStore> {
   const store = await backendOf(name)
   try {
     await store.open()
     return store
   } catch (error) {
-    throw refusal(name, error)
+    throw refusal(name, error, isHeld(error) ? held : undefined)
   }
+}
+
+function isHeld (error: unknown): boolean {
+  return error instanceof SyncError && error.facts.held === true
 }
 
 /**
@@ -58,6 +64,6 @@ async function backendOf (name: string): Promise<ChangeStore> {
   }
 }
 
-function refusal (name: string, error: unknown): CommandError {
-  return new CommandError('log', `cannot open the change log ${name}: ${(error as Error).message}`, error)
+function refusal (name: string, error: unknown, hint?: string): CommandError {
+  return new CommandError('log', `cannot open the change log ${name}: ${(error as Error).message}${hint === undefined ? '' : `. ${hint[0]!.toUpperCase()}${hint.slice(1)}`}`, error)
 }

@@ -14,7 +14,7 @@ export class ProgressBar {
   readonly #now: () => number
   readonly #started: number
   #drawn = -Infinity
-  #first: number | null = null
+  #first: { readonly done: number, readonly items: number } | null = null
 
   constructor (label: string, { stderr, now }: { stderr: Writer, now: () => number }) {
     this.#writer = stderr
@@ -23,14 +23,17 @@ export class ProgressBar {
     this.#started = now()
   }
 
-  /** @param total 0 when nobody knows */
-  async at (done: number, total: number): Promise<void> {
+  /**
+   * @param total of the same kind as `done`, 0 when nobody knows
+   * @param items what is counted for people, where that is something else
+   */
+  async at (done: number, total: number, items = done): Promise<void> {
     const now = this.#now()
     // What an earlier run did says nothing about the speed of this one.
-    this.#first ??= done
+    this.#first ??= { done, items }
     if (!this.#writer.isTerminal || now - this.#drawn < EVERY) return
     this.#drawn = now
-    await this.#writer.write(CLEAR + cut(this.#line({ done, total }, (now - this.#started) / 1000), this.#writer.columns - 1))
+    await this.#writer.write(CLEAR + cut(this.#line({ done, total, items }, (now - this.#started) / 1000), this.#writer.columns - 1))
   }
 
   /** Leaves no trace: what came of it is told by the command. */
@@ -39,15 +42,15 @@ export class ProgressBar {
     this.#drawn = -Infinity
   }
 
-  #line ({ done, total }: { done: number, total: number }, seconds: number): string {
-    const rate = seconds > 0 ? (done - this.#first!) / seconds : 0
-    const speed = `${count(Math.round(rate))}/s`
-    if (total <= 0) return `${this.#label}  ${count(done)}  ${speed}`
+  #line ({ done, total, items }: { done: number, total: number, items: number }, seconds: number): string {
+    const speed = seconds > 0 ? `${count(Math.round((items - this.#first!.items) / seconds))}/s` : '0/s'
+    if (total <= 0) return `${this.#label}  ${count(items)}  ${speed}`
     const share = Math.min(1, done / total)
     const filled = Math.round(share * BAR)
     const bar = `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}]`
-    const left = rate > 0 ? `  ${clock((total - done) / rate)} left` : ''
-    return `${this.#label}  ${bar} ${Math.floor(share * 100)}%  ${count(done)}/${count(total)}  ${speed}${left}`
+    const gone = done - this.#first!.done
+    const left = gone > 0 ? `  ${clock(seconds * (total - done) / gone)} left` : ''
+    return `${this.#label}  ${bar} ${Math.floor(share * 100)}%  ${count(items)}  ${speed}${left}`
   }
 }
 

@@ -2,6 +2,9 @@
 import type { Command } from './command.ts'
 import { backup } from './commands/backup.ts'
 import { check } from './commands/check.ts'
+import { compact } from './commands/compact.ts'
+import { exportDocuments } from './commands/export.ts'
+import { importDocuments } from './commands/import.ts'
 import { restore } from './commands/restore.ts'
 import { serve } from './commands/serve.ts'
 import { stats } from './commands/stats.ts'
@@ -11,7 +14,9 @@ import type { Group } from './help.ts'
 export const groups: readonly Group[] = [
   { title: 'Serve', commands: [serve] },
   { title: 'Look at the log, while a server uses it too', commands: [stats, tail, check] },
-  { title: 'Save it and put it back', commands: [backup, restore] }
+  { title: 'Save it and put it back', commands: [backup, restore] },
+  { title: 'Move documents', commands: [exportDocuments, importDocuments] },
+  { title: 'Change the log, while no server uses it', commands: [compact] }
 ]
 
 export const commands: readonly Command[] = groups.flatMap(group => group.commands)

@@ -30,7 +30,7 @@ function hold (file: string, path: string): () => void {
   } catch (error) {
     const detail = `${path} is already open for writing ${holderOf(database)}: one process per file; stop that one, or give this one another file`
     database.close()
-    throw codeOf(error) === 'SQLITE_BUSY' ? new SyncError('storage_unavailable', { detail }) : error
+    throw codeOf(error) === 'SQLITE_BUSY' ? new SyncError('storage_unavailable', { detail, held: true }) : error
   }
   return () => { database.close() }
 }

@@ -7,7 +7,7 @@ import { checkLog } from './check.ts'
 import type { Database, Statement } from './driver.ts'
 import { codeOf, failureOf, unavailable } from './failure.ts'
 import { countLog } from './figures.ts'
-import { canonicalPath } from './files.ts'
+import { canonicalPath, fileBytes } from './files.ts'
 import { resolveOptions } from './options.ts'
 import { Reader } from './reader.ts'
 import { SqliteSnapshot } from './snapshot.ts'
@@ -76,6 +76,10 @@ class SqliteLogView implements LogView {
 
   collections (): string[] {
     return this.#read(reader => reader.collections())
+  }
+
+  bytes (): number {
+    return fileBytes(this.path) + fileBytes(`${this.path}-wal`)
   }
 
   snapshot (at: number, collection?: string): Snapshot {

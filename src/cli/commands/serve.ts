@@ -4,6 +4,7 @@ import { oneOf, wholeNumber } from '../arguments.ts'
 import { command, type World } from '../command.ts'
 import { CommandError, exitCodes } from '../exit.ts'
 import { dbOption, openForWriting } from '../log.ts'
+import { retentionOf, retentionOptions } from '../retention.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
@@ -18,16 +19,18 @@ export const serve = command({
     host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, although there is no authentication' },
+    ...retentionOptions,
     'log-level': { type: 'string', value: '<level>', env: 'POCKET_LOG_LEVEL', default: 'info', summary: `${levels.slice(0, -1).join(', ')} or ${levels.at(-1)!}` }
   },
 
   async run ({ options, ...world }) {
     const port = wholeNumber('the port', options.port, { max: 65535 })
     const level = oneOf('the log level', options['log-level'], levels)
+    const retention = retentionOf(options)
     const logger = await makeLogger(level, world)
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
     const store = await openForWriting(options.db)
-    const pocket = new PocketServer({ changeLog: store, open: options.open, logger })
+    const pocket = new PocketServer({ changeLog: store, open: options.open, retention, logger })
     const close = async (): Promise<void> => {
       await pocket.close()
       await store.close()

@@ -1,0 +1,40 @@
+/** Pushes by this process itself: through the same gate and the same rules as those that come over HTTP. */
+import type { PushResponse } from '../schema/push-response.ts'
+import { openPubSub } from './backends.ts'
+import type { ChangeStore } from './changelog/changelog.ts'
+import { clock, compose } from './compose.ts'
+import { resolveConfig } from './config.ts'
+import { parseMessage } from './http/json-gate.ts'
+import { asPush } from './http/validate.ts'
+import { Doorbell } from './sync/doorbell.ts'
+
+export interface LocalPushes {
+  /**
+   * @param body a push as JSON text in UTF-8
+   * @param clientId as whose change it is kept
+   * @throws SyncError as the HTTP endpoint answers it
+   */
+  push (body: Buffer, clientId: string): Promise<PushResponse>
+  /** The store stays open. */
+  close (): Promise<void>
+}
+
+/** @param store open, and held by this process */
+export async function openLocalPushes (store: ChangeStore): Promise<LocalPushes> {
+  const config = resolveConfig({ changeLog: store })
+  const { limits } = config
+  const pubsub = await openPubSub()
+  const bell = new Doorbell(pubsub, clock, config.pollInterval)
+  const { pushes } = compose(config, { store, bell, draining: new AbortController().signal })
+  return {
+    async push (body, clientId) {
+      const { value, condemned } = await parseMessage(body, { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush })
+      const answer = await pushes.push({ ...asPush(value), condemned }, { user: null, clientId, address: null })
+      return JSON.parse(answer.body) as PushResponse
+    },
+    async close () {
+      await bell.close()
+      await pubsub.close()
+    }
+  }
+}
