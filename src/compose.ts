@@ -1,17 +1,21 @@
 /** From an open change log and the options to what the routes call. */
+import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { quiet } from './config.ts'
 import type { Config, Logger, StreamClient } from './config.ts'
 import { BytesInFlight } from './http/body.ts'
+import { parseMessage } from './http/json-gate.ts'
 import { Activity } from './http/services.ts'
 import type { Services } from './http/services.ts'
 import { checkChange } from './http/validate.ts'
 import type { Clock } from './sync/clock.ts'
 import { LiveFeed } from './sync/feed.ts'
-import type { PushDeps } from './sync/message.ts'
+import { Histories } from './sync/history.ts'
 import { Housekeeping } from './sync/housekeeping.ts'
+import type { PushDeps } from './sync/message.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
+import { Revivals } from './sync/revival.ts'
 
 export const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
 
@@ -33,11 +37,14 @@ function wantsDebug (logger: Logger & { isLevelEnabled?: (level: string) => bool
 export interface Parts extends Services {
   readonly feed: LiveFeed
   readonly housekeeping: Housekeeping
+  readonly revivals: Revivals
 }
 
 /** The services that the routes call, over one open change log. */
 export function compose (config: Config, { store, bell, draining }: Pick<Services, 'store' | 'bell' | 'draining'>): Parts {
   const { limits, logger, heartbeatInterval, clientTimeout, retention } = config
+  const pushes = new Pushes({ store, bell, clock, limits, checkChange, conflicts: conflictRules(config) })
+  const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
   const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
   return {
     config,
@@ -45,8 +52,10 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
     store,
     bell,
     version,
-    pushes: new Pushes({ store, bell, clock, limits, checkChange, conflicts: conflictRules(config) }),
+    pushes,
     pulls: new Pulls({ store, bell, clock, limits }),
+    histories: new Histories({ store, limits }),
+    revivals: new Revivals({ store, clock, pushes, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
     feed: new LiveFeed({
       store,
       bell,

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { assertChangeLog, DEFAULT_LOG, openBackend, openPubSub, wholeStore } from './backends.ts'
 import { clock, compose, type Parts } from './compose.ts'
 import type { Backup, BackupOptions, BackupStore } from './changelog/backup.ts'
-import type { ChangeStore, CompactPolicy } from './changelog/changelog.ts'
+import type { ChangeStore, CompactPolicy, JournalQuery, JournalRow } from './changelog/changelog.ts'
 import { resolveConfig } from './config.ts'
 import type { Config, PocketServerOptions, StreamClient } from './config.ts'
 import { SyncError } from './errors.ts'
@@ -16,32 +16,18 @@ import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
 import { closeUnused, createHttpServer } from './http/node-server.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
+import type { Listening, Middleware, ServerHealth } from './server-types.ts'
+import type { Caller } from './sync/caller.ts'
 import { Doorbell } from './sync/doorbell.ts'
+import type { HistoryQuery } from './sync/history.ts'
+import type { History } from '../schema/history.ts'
+import type { Result } from '../schema/push-response.ts'
 
+export type { Listening, Middleware, ServerHealth } from './server-types.ts'
 export { version } from './compose.ts'
 
-export interface Listening {
-  readonly address: string
-  readonly port: number
-  /** Where a client on this machine reaches it. */
-  readonly url: string
-}
-
-export interface ServerHealth {
-  /** Writes can be made durable, and the server is not shutting down. */
-  readonly healthy: boolean
-  /** Open streams. */
-  readonly clientCount: number
-  /** Changes received, not yet committed. */
-  readonly pendingChanges: number
-  /** When a push or pull was last answered, ms since 1970; null before the first. */
-  readonly lastSyncTime: number | null
-  /** What is wrong and what the operator does; null when nothing is. */
-  readonly detail: string | null
-}
-
-/** Express middleware, and whatever else calls `(request, response, next)`. */
-export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
+/** Whoever holds the server object is no client. */
+const operator: Caller = { user: null, clientId: null, address: null }
 
 interface Running {
   readonly services: Parts
@@ -167,6 +153,38 @@ export class PocketServer {
     }
   }
 
+  /** A document's kept versions, newest first, and what of it the journal holds; of an unknown document none. */
+  history (collection: string, documentId: string, query: HistoryQuery = {}): Promise<History> {
+    return this.#work(async ({ histories }) => JSON.parse(await histories.text({ collection, documentId }, query)) as History)
+  }
+
+  /**
+   * Makes an old version of a document the newest again, by an ordinary push: a deleted document comes back, a
+   * tombstone deletes. `conflict` when somebody wrote the document at the same moment: look again.
+   * @throws SyncError not_found when that version is not kept
+   */
+  revert (collection: string, documentId: string, sequence: number): Promise<Result> {
+    return this.#work(({ revivals }) => revivals.revert({ collection, documentId }, sequence, operator))
+  }
+
+  /** Losers of conflicts and refused changes, newest first. `raw` is what came, as text: it may be anything. */
+  journal (query: JournalQuery = {}): Promise<JournalRow[]> {
+    return this.#work(({ store }) => store.journal(query))
+  }
+
+  /**
+   * Pushes a change of the journal again, on top of what stands, so that it wins. Its row goes once it is `applied`,
+   * `merged` or `duplicate`; otherwise the result says why not. @throws SyncError not_found without such a row
+   */
+  replayJournal (id: number): Promise<Result> {
+    return this.#work(({ revivals }) => revivals.replay(id, operator))
+  }
+
+  /** Drops a row of the journal. @returns whether there was one */
+  discardJournal (id: number): Promise<boolean> {
+    return this.#work(async ({ store }) => await store.discardJournal([id]) > 0)
+  }
+
   /**
    * Drops what is past its retention, in small steps between which pushes go on. By itself it is done every `compactInterval`.
    * @param policy what to drop instead: of each kind everything from before a time, in ms since 1970
@@ -201,6 +219,17 @@ export class PocketServer {
     await services.bell.close()
     if (this.#options.pubsub === undefined) await this.#pubsub?.close()
     if (services.store !== this.#options.changeLog) await services.store.close()
+  }
+
+  /** What `close` waits for, as for requests. */
+  async #work<T> (work: (parts: Parts) => Promise<T>): Promise<T> {
+    const { services } = await this.#start()
+    services.activity.begin()
+    try {
+      return await work(services)
+    } finally {
+      services.activity.end()
+    }
   }
 
   #pubsub: PubSub | undefined

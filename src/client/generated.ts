@@ -40,6 +40,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/history/{collection}/{documentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions of a document
+         * @description Newest first, for as long as superseded versions are kept, and beside them the journal: losers of conflicts and refused changes. Of a document that does not exist, or that you may not read, both are empty.
+         */
+        get: operations["history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sync/info": {
         parameters: {
             query?: never;
@@ -347,6 +367,69 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @description A version of a document that is still kept. */
+        Version: {
+            /** @description A place in the one order of the change log. */
+            sequence: number;
+            /**
+             * @description Treat insert and update both as an upsert.
+             * @enum {string}
+             */
+            operation: "insert" | "update" | "delete";
+            /** @description The whole document; null of a deletion. */
+            document: {
+                [key: string]: unknown;
+            } | null;
+            /** @description Milliseconds since 1970-01-01 UTC. */
+            timestamp: number;
+            /** @description When the server committed it, by its own clock. */
+            serverTimestamp: number;
+            /** @description Who wrote it; null where the server does not know. */
+            userId: string | null;
+            /** @description The replica that wrote it; null where it did not say. */
+            clientId: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A change that was not taken over: the loser of a conflict, or a refused one. */
+        JournalRow: {
+            id: number;
+            /** @enum {string} */
+            status: "conflict" | "rejected";
+            /** @description From the error catalogue, or by which rule it lost. */
+            code: string;
+            /** @description The change as it came, as text. It may be no JSON, and what was refused for being dangerous still is: show it, do not parse it. */
+            raw: string;
+            /** @description Of the push that brought it. */
+            messageId: string;
+            /** @description Milliseconds since 1970-01-01 UTC. */
+            serverTimestamp: number;
+            /** @description Who wrote it; null where the server does not know. */
+            userId: string | null;
+            /** @description The replica that wrote it; null where it did not say. */
+            clientId: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A document's versions, and beside them what was not taken over of it. */
+        History: {
+            /** @enum {string} */
+            type: "history";
+            /** @description The collection a document lives in. */
+            collection: string;
+            /** @description The document's _id: 1 to 512 bytes of UTF-8 without control characters. */
+            documentId: string;
+            /** @description Newest first; none of a document that does not exist, or that you may not read. */
+            versions: components["schemas"]["Version"][];
+            /** @description Older versions are kept: ask with before = the last sequence. */
+            hasMore: boolean;
+            /** @description Newest first. */
+            journal: components["schemas"]["JournalRow"][];
+            /** @description There are older rows: ask with journalBefore = the last id. */
+            journalHasMore: boolean;
+        } & {
+            [key: string]: unknown;
+        };
         /** @description What this server speaks and allows. */
         Info: {
             name: string;
@@ -582,6 +665,68 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["PullResponse"];
+                };
+            };
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 draining. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    history: {
+        parameters: {
+            query?: {
+                /** @description Only versions below this sequence: the last one of the page before. */
+                before?: number;
+                /** @description Only journal rows below this id. */
+                journalBefore?: number;
+                /** @description Of each list at most; larger ones are lowered to the server's maximum for pulls. */
+                limit?: number;
+            };
+            header?: {
+                /** @description The version of the protocol the client speaks; 426 when this server does not. */
+                "Sync-Protocol"?: number;
+            };
+            path: {
+                /** @description The collection's name. */
+                collection: string;
+                /** @description The document's id, percent-encoded, slashes too. */
+                documentId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["History"];
                 };
             };
             /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */

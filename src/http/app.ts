@@ -6,6 +6,7 @@ import { refuse, serve } from './exchange.ts'
 import type { Handler } from './exchange.ts'
 import { makeGuard } from './guard.ts'
 import { healthRoute } from './health.ts'
+import { HISTORY_ROUTE, historyRoute, isHistory } from './history.ts'
 import { infoRoute } from './info.ts'
 import { createHttpServer } from './node-server.ts'
 import { pullRoute } from './pull.ts'
@@ -57,6 +58,7 @@ export async function describeServer (described: Pick<Services, 'config' | 'vers
 function syncRoutes (app: FastifyInstance, services: Services): void {
   pushRoute(app, services)
   pullRoute(app, services)
+  historyRoute(app, services)
   infoRoute(app, services)
   streamRoutes(app, services)
 }
@@ -106,7 +108,8 @@ function otherwise (paths: Paths): Handler {
   return ({ request, response }) => {
     const url = request.url!
     const end = url.indexOf('?')
-    const methods = paths.get(end === -1 ? url : url.slice(0, end))
+    const path = end === -1 ? url : url.slice(0, end)
+    const methods = paths.get(isHistory(path) ? HISTORY_ROUTE : path)
     if (methods === undefined) throw new SyncError('not_found')
     const allow = [...methods, 'OPTIONS'].join(', ')
     if (request.method !== 'OPTIONS') throw new SyncError('method_not_allowed', { detail: `${request.method ?? ''} is not taken here`, headers: { allow } })

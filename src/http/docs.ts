@@ -84,6 +84,23 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
       ...problems
     }
   }],
+  ['GET /sync/history/*', {
+    operationId: 'history',
+    tags: ['sync'],
+    summary: 'Versions of a document',
+    description: 'Newest first, for as long as superseded versions are kept, and beside them the journal: losers of conflicts and refused changes. Of a document that does not exist, or that you may not read, both are empty.',
+    headers: Type.Object(protocol),
+    params: Type.Object({
+      collection: Type.String({ description: 'The collection\'s name.' }),
+      documentId: Type.String({ description: 'The document\'s id, percent-encoded, slashes too.' })
+    }),
+    querystring: Type.Object({
+      before: Type.Optional(Type.Integer({ minimum: 1, description: 'Only versions below this sequence: the last one of the page before.' })),
+      journalBefore: Type.Optional(Type.Integer({ minimum: 1, description: 'Only journal rows below this id.' })),
+      limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Of each list at most; larger ones are lowered to the server\'s maximum for pulls.' }))
+    }),
+    response: { 200: json('History', 'A page, newest first.'), ...problems }
+  }],
   ['GET /sync/info', {
     operationId: 'info',
     tags: ['operations'],

@@ -8,6 +8,7 @@ import { Change, EntryChange } from '../../schema/change.ts'
 import { Checkpoint } from '../../schema/checkpoint.ts'
 import { Health } from '../../schema/health.ts'
 import { Hello } from '../../schema/hello.ts'
+import { History, JournalRow, Version } from '../../schema/history.ts'
 import { Info } from '../../schema/info.ts'
 import { Ping } from '../../schema/ping.ts'
 import { Problem } from '../../schema/problem.ts'
@@ -30,7 +31,7 @@ const StreamFrame = {
 
 const schemas: ReadonlyArray<TSchema | typeof StreamFrame> = [
   Checkpoint, Change, EntryChange, PushRequest, ChangeError, Result, Conflict, PushResponse, PullRequest, PullResponse,
-  StreamFrame, Hello, Ping, Resync, Bye, Info, Health, Problem
+  StreamFrame, Hello, Ping, Resync, Bye, Version, JournalRow, History, Info, Health, Problem
 ]
 
 const description = `Changes go in with push, what others changed comes out with pull or, live, with the stream. One order across all
@@ -52,6 +53,7 @@ export async function describeApi (version: string, register: (app: FastifyInsta
       tags: [{ name: 'sync', description: 'Changes in and out.' }, { name: 'operations', description: 'For whoever runs the server.' }],
       security: []
     },
+    transform: ({ schema, url }) => ({ schema, url: url.replace('/*', '/:collection/:documentId') }),
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => typeof schema.$id === 'string' ? schema.$id : `schema-${index}` }
   })
   app.addHook('onRoute', (route) => {

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts'
 import type { Clock } from '../sync/clock.ts'
 import type { Doorbell } from '../sync/doorbell.ts'
 import type { Feed } from '../sync/feed.ts'
+import type { Histories } from '../sync/history.ts'
 import type { Pulls } from '../sync/pull.ts'
 import type { Pushes } from '../sync/push.ts'
 import type { BytesInFlight } from './body.ts'
@@ -36,6 +37,7 @@ export interface Services {
   readonly bell: Doorbell
   readonly pushes: Pushes
   readonly pulls: Pulls
+  readonly histories: Histories
   readonly feed: Feed
   readonly activity: Activity
   readonly inFlight: BytesInFlight

@@ -1,0 +1,93 @@
+/** A document's kept versions, and beside them what the journal has of it. Bodies are passed on as stored text. */
+import type { ChangeStore, DocumentKey, JournalRow, StoredEntry } from '../changelog/changelog.ts'
+import type { Limits } from '../config.ts'
+
+export interface HistoryQuery {
+  /** Only versions below this sequence. */
+  readonly before?: number
+  /** Only journal rows below this id. */
+  readonly journalBefore?: number
+  /** Of each at most; default `limits.pullDefault`, lowered to `limits.pullMax`. */
+  readonly limit?: number
+}
+
+export interface HistoryDeps {
+  readonly store: ChangeStore
+  readonly limits: Pick<Limits, 'pullDefault' | 'pullMax' | 'pageBytes'>
+}
+
+/** Read at once: documents may be long, and a page ends with its bytes. */
+const BATCH = 8
+
+export class Histories {
+  readonly #deps: HistoryDeps
+
+  constructor (deps: HistoryDeps) {
+    this.#deps = deps
+  }
+
+  /** The `History` message, as JSON text; of an unknown document with empty lists. */
+  async text (key: DocumentKey, query: HistoryQuery = {}): Promise<string> {
+    const { store, limits } = this.#deps
+    const bounds = { rows: Math.min(query.limit ?? limits.pullDefault, limits.pullMax), bytes: limits.pageBytes }
+    const start = await this.#start(key, query.before ?? Infinity)
+    const versions = await gather(start, bounds, { place: sequenceOf, text: versionText, read: before => store.history(key, { before, limit: BATCH }) })
+    const rows = await gather(query.journalBefore ?? Infinity, bounds, { place: idOf, text: rowText, read: before => store.journal({ ...key, before, limit: BATCH }) })
+    return `{"type":"history","collection":${JSON.stringify(key.collection)},"documentId":${JSON.stringify(key.documentId)}` +
+      `,"versions":[${versions.text}],"hasMore":${versions.hasMore},"journal":[${rows.text}],"journalHasMore":${rows.hasMore}}`
+  }
+
+  /**
+   * Stores find a document's older versions along a chain, so a place in it is looked up, never searched for: whoever
+   * asked again and again from the far end of a long one would hold up everybody. Below a version that is gone all are.
+   */
+  async #start (key: DocumentKey, before: number): Promise<number> {
+    if (before === Infinity) return before
+    const [entry] = await this.#deps.store.entries([before])
+    if (entry?.collection === key.collection && entry.documentId === key.documentId) return before
+    const [answer] = await this.#deps.store.heads([key])
+    return before > (answer?.head?.sequence ?? Infinity) ? Infinity : 0
+  }
+}
+
+interface Source<T> {
+  /** Newest first, below a place; `BATCH` rows, or fewer at the end. */
+  readonly read: (before: number) => Promise<T[]>
+  readonly place: (row: T) => number
+  readonly text: (row: T) => string
+}
+
+/** As many rows as the bounds allow, at least one. */
+async function gather<T> (from: number, bounds: { rows: number, bytes: number }, { read, place, text }: Source<T>): Promise<{ text: string, hasMore: boolean }> {
+  const texts: string[] = []
+  let bytes = 0
+  for (let before = from; ;) {
+    const rows = await read(before)
+    for (const row of rows) {
+      if (texts.length > 0 && (texts.length >= bounds.rows || bytes > bounds.bytes)) return { text: texts.join(), hasMore: true }
+      const one = text(row)
+      texts.push(one)
+      bytes += one.length
+      before = place(row)
+    }
+    if (rows.length < BATCH) return { text: texts.join(), hasMore: false }
+  }
+}
+
+function sequenceOf ({ sequence }: StoredEntry): number {
+  return sequence
+}
+
+function idOf ({ id }: JournalRow): number {
+  return id
+}
+
+/** The address is the operator's business: it comes with rules on who may see it. */
+function versionText ({ sequence, operation, document, timestamp, serverTimestamp, userId, clientId }: StoredEntry): string {
+  const facts = JSON.stringify({ timestamp, serverTimestamp, userId, clientId })
+  return `{"sequence":${sequence},"operation":"${operation}","document":${document ?? 'null'},${facts.slice(1)}`
+}
+
+function rowText ({ id, status, code, raw, messageId, serverTimestamp, userId, clientId }: JournalRow): string {
+  return JSON.stringify({ id, status, code, raw, messageId, serverTimestamp, userId, clientId })
+}
