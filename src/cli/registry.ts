@@ -4,8 +4,11 @@ import { backup } from './commands/backup.ts'
 import { check } from './commands/check.ts'
 import { compact } from './commands/compact.ts'
 import { exportDocuments } from './commands/export.ts'
+import { history } from './commands/history.ts'
 import { importDocuments } from './commands/import.ts'
+import { journal } from './commands/journal.ts'
 import { restore } from './commands/restore.ts'
+import { revert } from './commands/revert.ts'
 import { serve } from './commands/serve.ts'
 import { stats } from './commands/stats.ts'
 import { tail } from './commands/tail.ts'
@@ -13,10 +16,10 @@ import type { Group } from './help.ts'
 
 export const groups: readonly Group[] = [
   { title: 'Serve', commands: [serve] },
-  { title: 'Look at the log, while a server uses it too', commands: [stats, tail, check] },
+  { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, check] },
   { title: 'Save it and put it back', commands: [backup, restore] },
   { title: 'Move documents', commands: [exportDocuments, importDocuments] },
-  { title: 'Change the log, while no server uses it', commands: [compact] }
+  { title: 'Change the log, while no server uses it', commands: [revert, compact] }
 ]
 
 export const commands: readonly Command[] = groups.flatMap(group => group.commands)

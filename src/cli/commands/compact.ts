@@ -1,7 +1,7 @@
-import { PocketServer } from '../../server.ts'
 import { command } from '../command.ts'
 import { CommandError, exitCodes } from '../exit.ts'
-import { dbOption, openForWriting, withView } from '../log.ts'
+import { dbOption, withView } from '../log.ts'
+import { withPocket } from '../pocket.ts'
 import { retentionOf, retentionOptions } from '../retention.ts'
 import { bytes } from '../terminal.ts'
 
@@ -19,17 +19,11 @@ longer start over. Takes the log for itself: ${BY_ITSELF.replace('; ', ';\n')}.`
   async run ({ options, stdout, signal }) {
     const retention = retentionOf(options)
     const before = await withView(options.db, async view => view.bytes())
-    const store = await openForWriting(options.db, { held: BY_ITSELF })
-    // Between two steps is where a compaction can be left; the next one goes on from there.
-    const stop = (): void => { store.close().catch(() => {}) }
-    signal.addEventListener('abort', stop, { once: true })
-    const pocket = new PocketServer({ changeLog: store, retention, compactInterval: Infinity })
-    try {
+    await withPocket(options.db, { held: BY_ITSELF, retention }, async (pocket, store) => {
+      // Between two steps a compaction can be left; the next one goes on from there.
+      signal.addEventListener('abort', () => { store.close().catch(() => {}) }, { once: true })
       await pocket.compact()
-    } finally {
-      await pocket.close()
-      await store.close()
-    }
+    })
     if (signal.aborted) throw new CommandError('failed', 'stopped before the end; what was dropped so far is dropped, and the same command goes on')
     const after = await withView(options.db, async view => view.bytes())
     await stdout.write(`compacted: ${bytes(before)} before, ${bytes(after)} now\n`)

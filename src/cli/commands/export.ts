@@ -57,7 +57,8 @@ async function write (view: LogView, target: Target, world: World): Promise<numb
     await target.write(page.entries.map(documentLine).join(''))
     documents += page.entries.length
     position = page.position
-    await bar.at(position, head, documents)
+    // On a terminal that shows the documents themselves a bar would stand between them.
+    if (target.resumable || !world.stdout.isTerminal) await bar.at(position, head, documents)
     await new Promise(setImmediate)
   }
   await bar.end()
