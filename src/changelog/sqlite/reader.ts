@@ -56,8 +56,9 @@ export class Reader {
   }
 
   page (query: ReadQuery): Page {
-    const { rows, scanned } = this.#rows(query)
     const head = this.head()
+    // Most pulls find nothing new.
+    const { rows, scanned } = isBehind(query, head) ? this.#rows(query) : { rows: [], scanned: Infinity }
     return { rows, scanned: scanned === Infinity ? head : scanned, head, horizon: this.horizon(), epochs: this.#epochs }
   }
 
@@ -191,4 +192,8 @@ export class Reader {
     }
     return this.#epoch.id
   }
+}
+
+function isBehind ({ after }: ReadQuery, head: number): boolean {
+  return typeof after !== 'number' || after < head
 }
