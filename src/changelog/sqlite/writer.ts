@@ -66,6 +66,9 @@ export class Writer {
   readonly #head: Statement
   readonly #facts: Statement
   readonly #prune: Statement
+  readonly #oldest: Statement
+  /** When the oldest push record was made: until it is too old nothing need be looked for. */
+  #oldestTime: number | undefined
 
   constructor (database: Database, options: Resolved) {
     this.#database = database
@@ -94,6 +97,7 @@ export class Writer {
     this.#head = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
     this.#facts = database.prepare(`SELECT ${FACTS} FROM log l WHERE l.sequence = ?`).raw()
     // Among the oldest only: one that a clock once dated into the future waits for a compaction.
+    this.#oldest = database.prepare('SELECT server_timestamp FROM pushes ORDER BY id LIMIT 1').pluck()
     this.#prune = database.prepare('DELETE FROM pushes WHERE id IN (SELECT id FROM pushes ORDER BY id LIMIT 0 + ?) AND server_timestamp < ?')
   }
 
@@ -193,8 +197,15 @@ export class Writer {
       now = serverTimestamp
     }
     this.#pushes.run(pushes)
-    this.#prune.run(group.pushes.size * PRUNED_PER_PUSH, now - this.#options.pushRetention)
+    this.#pruneRecords(group.pushes.size * PRUNED_PER_PUSH, now - this.#options.pushRetention)
     for (const { push } of group.pushes.values()) if (push.journal.length > 0) this.#journal.write(push)
+  }
+
+  #pruneRecords (limit: number, before: number): void {
+    this.#oldestTime ??= this.#oldest.get() as number
+    if (this.#oldestTime >= before) return
+    this.#prune.run(limit, before)
+    this.#oldestTime = undefined
   }
 }
 
