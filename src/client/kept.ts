@@ -63,13 +63,14 @@ export class Kept {
       const { base: _, ...change } = JSON.parse(changes[index]!) as Item['change']
       const key = `${collection}/${change.documentId}`
       const held = this.#items.get(key)
+      const repeated = held?.change.timestamp === change.timestamp
       // A deletion of what was gone writes nothing, but is still what this client wanted last.
-      const { sequence = held?.sequence } = result
+      const { sequence = repeated ? undefined : held?.sequence } = result
       if ((status === 'applied' || status === 'merged' || status === 'duplicate') && sequence !== undefined) {
         return this.#outlives(held, change, status) ? undefined : this.#put(key, { collection, change, sequence, at: Date.now(), answer })
       }
-      // Offered again, it has lost against a newer one or is no longer allowed.
-      return held?.change.timestamp === change.timestamp ? this.#drop(key) : undefined
+      // Offered again, it has lost against a newer one, is no longer allowed, or deletes what is not there.
+      return repeated ? this.#drop(key) : undefined
     })
     writes.push(...this.#bound())
     await Promise.all(writes)

@@ -28,7 +28,7 @@ interface Pages {
 /** Pages until there is no more. */
 export async function * pullAll ({ next, settle }: Pages, input: PullInput, { onResync }: PullAllOptions): AsyncGenerator<PullResponse, void, undefined> {
   let { checkpoint, epoch } = input
-  for (let resyncs = 0; ;) {
+  for (let resyncs = 0, offers = 0; ;) {
     let page: PullResponse
     try {
       page = await next({ ...input, ...checkpoint === undefined ? {} : { checkpoint }, epoch })
@@ -43,7 +43,7 @@ export async function * pullAll ({ next, settle }: Pages, input: PullInput, { on
     checkpoint = page.checkpoint
     epoch = page.epoch
     yield page
-    // What was offered again comes back with further pages.
-    if (!page.hasMore && !await settle()) return
+    // What was offered again comes back with further pages. A server that loses it again at once would do so for ever.
+    if (!page.hasMore && (!await settle() || offers++ > 2)) return
   }
 }

@@ -88,6 +88,8 @@ export class StreamReader {
       deadline.extend(link.timing.helloMs)
       const query = { ...collections.length === 0 ? {} : { collections: [...collections].sort().join(',') }, since: this.#cursor, c: randomId() }
       const reader = (await link.open(query, deadline.signal, token)).getReader()
+      // Node's fetch follows a signal no further than its Request lives, and that may be collected (nodejs/undici#3644).
+      deadline.signal.addEventListener('abort', () => { reader.cancel().catch(() => {}) })
       for (;;) {
         if (greeted) deadline.extend(HEARTBEATS * this.#heartbeatMs)
         const { value } = await reader.read()

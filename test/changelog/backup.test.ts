@@ -101,6 +101,8 @@ t.test('promise 9 (Clear): a backup never replaces what is there unless told to,
   }
   const other = await newLog(t)
   await t.rejects(log.backup(other.path, { force: true }), { message: /is or belongs to a change log/ })
+  writeFileSync(`${target}-wal`, 'of the file that was here')
+  await t.rejects(log.backup(target, { force: true }), { message: /backup\.db-wal lies there/ })
   await t.rejects(log.backup(join(dirname(path), 'nowhere/backup.db')), { message: /the folder of .* is not there/ })
   await t.rejects(log.backup(''), TypeError)
   await t.rejects(backupFile(join(dirname(path), 'typo.db'), join(dirname(path), 'new.db')), { message: /typo\.db is empty or not there: name the log with --db/ })

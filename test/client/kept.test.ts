@@ -148,6 +148,8 @@ t.test('of several versions of a document the newest is offered, without base, a
     await put(a, 'ours', value)
   }
   await put(a, 'new', 1, { operation: 'insert' })
+  await put(a, 'gone', 1)
+  await put(a, 'gone', undefined, { operation: 'delete', document: null })
   await a.pull()
   await place.restore()
   t.equal(await put(b, 'ours', 'newer'), 'applied')
@@ -155,7 +157,7 @@ t.test('of several versions of a document the newest is offered, without base, a
   await a.pull()
   const [offered, ...more] = pushes(gateway, from)
   t.strictSame(more, [])
-  t.match(offered, { changes: [{ documentId: 'mine', document: { value: 3 } }, { documentId: 'ours', document: { value: 3 } }, { documentId: 'new', operation: 'insert' }] })
+  t.match(offered, { changes: [{ documentId: 'mine', document: { value: 3 } }, { documentId: 'ours', document: { value: 3 } }, { documentId: 'new', operation: 'insert' }, { documentId: 'gone', operation: 'delete' }] })
   t.notOk(offered.changes.some((change: object) => 'base' in change), 'a sequence of the lost stretch means something else now')
   t.strictSame(sorted(a.documents), [['mine', { _id: 'mine', value: 3 }], ['new', { _id: 'new', value: 1 }], ['ours', { _id: 'ours', value: 'newer' }]])
   await a.pull()

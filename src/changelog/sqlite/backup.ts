@@ -101,6 +101,8 @@ function targetOf (target: string, log: string): string {
   const path = canonicalPath(target)
   const own = [log, ...['-wal', '-shm', '-lock', '.mark', '.ballast'].map(suffix => log + suffix)]
   if (own.includes(path) || existsSync(markOf(path))) throw refused(`${path} is or belongs to a change log: give the backup another name`)
+  // It would be taken for the new file's own.
+  if (fileBytes(`${path}-wal`) > 0) throw refused(`${path}-wal lies there, of a database that is in use or was not closed: give the backup another name`)
   return path
 }
 
