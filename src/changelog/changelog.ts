@@ -209,9 +209,9 @@ export interface Epoch {
   readonly started: number
 }
 
-/** What to drop: everything of its kind that the server committed before this time (ms); absent = keep. */
+/** What to drop: everything of its kind from before this time (ms, of the server's clock at the commit); absent = keep. */
 export interface CompactPolicy {
-  /** Superseded entries. */
+  /** Entries that were superseded before it: what stood at or after this time can be brought back, however old it is. A deletion and what it deleted go together. */
   readonly historyBefore?: number
   /** Tombstones and identities; purging moves the horizon. */
   readonly tombstonesBefore?: number

@@ -23,17 +23,27 @@ export async function compactState (state: MemoryState, policy: CompactPolicy | 
 async function dropHistory (state: MemoryState, before: number, pause: () => Promise<boolean>): Promise<boolean> {
   for (let position = 0; ;) {
     const step = take(state.log, position)
-    state.drop(step.filter(entry => entry.serverTimestamp < before && superseded(state, entry)))
+    const gone = new Set<StoredEntry>()
+    for (const entry of step) if (entry.serverTimestamp < before) supersede(state, entry, gone)
+    state.drop([...gone])
     if (step.length < STEP) return true
     position = step.at(-1)!.sequence
     if (!await pause()) return false
   }
 }
 
-/** Not a head, nor the last body of a tombstone: by that one a reader's right to learn of the deletion is judged. */
-function superseded (state: MemoryState, entry: StoredEntry): boolean {
-  const head = state.document(entry)!.head!
-  return head !== entry && !(head.operation === 'delete' && head.previous === entry.sequence)
+/**
+ * Adds what a version that lives has superseded: the one before it, or a deletion with what that deleted, by which a
+ * reader's right to learn of it is judged. Not where an older version is kept, as after a jump of the clock.
+ */
+function supersede (state: MemoryState, { operation, previous }: StoredEntry, gone: Set<StoredEntry>): void {
+  if (operation === 'delete') return
+  const chain: StoredEntry[] = []
+  for (let entry = state.log.get(previous); entry !== undefined && !gone.has(entry); entry = state.log.get(entry.previous)) {
+    if (chain.length > 0 && chain.at(-1)!.operation !== 'delete') return
+    chain.push(entry)
+  }
+  for (const entry of chain) gone.add(entry)
 }
 
 /** In sequence order up to the first that is kept, so that the horizon says exactly what is gone. */

@@ -131,7 +131,7 @@ export class SqliteChangeLog implements ChangeStore, BackupStore {
   compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {
     const run = this.#compacting.then(() => {
       this.#requireOpen()
-      return compact(this.#medium, policy, () => this.#closing === null)
+      return compact(this.#medium, policy, { goOn: () => this.#closing === null, now: this.#options.now() })
     })
     this.#compacting = run.catch(() => {})
     return run

@@ -74,9 +74,9 @@ class Model {
   compact ({ historyBefore = 0, tombstonesBefore = 0 }: CompactPolicy): void {
     for (const [id, entries] of this.documents) {
       const head = entries.at(-1)!
-      for (const entry of entries) {
-        const lastBody = head.document === null && head.previous === entry.sequence
-        if (entry !== head && !lastBody && entry.time < historyBefore) entry.dropped = true
+      for (const [i, entry] of entries.entries()) {
+        const living = entries.slice(i + 1).find(({ document }) => document !== null)
+        if (living !== undefined && living.time < historyBefore) entry.dropped = true
       }
       if (head.document !== null || head.time >= tombstonesBefore) continue
       this.documents.delete(id)

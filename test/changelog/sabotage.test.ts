@@ -138,7 +138,7 @@ const sabotages: ReadonlyArray<[new () => ChangeStore, RegExp]> = [
   [JudgesLeavesByTheHead, /^promise 6 \(Private\): a document that left is removed where it left/],
   [ParsesDocuments, /^entry: a document comes back as the very text it was/],
   [PurgesInSilence, /^promise 8 \(Convergent\): compaction changes nothing/],
-  [CompactsTooMuch, /^compact: what the server committed at or after a time stays/],
+  [CompactsTooMuch, /^compact: what was superseded before a time goes/],
   [StaysOpen, /^close: idempotent/]
 ]
 

@@ -1,60 +1,71 @@
 /** Compaction as a series of short transactions, between which commits and reads go on. */
-import { setImmediate } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { CompactPolicy } from '../changelog.ts'
-import type { Compaction, IdentityPlace } from './compaction.ts'
+import type { Compaction, Work } from './compaction.ts'
 import type { Medium } from './medium.ts'
 
-/** How long one step may keep others waiting, ms: rows per step follow it. */
-const STEP_TIME = 10
-const FIRST_ROWS = 200
-const MAX_ROWS = 20_000
+/** How long one step may work before its commit, ms. */
+const STEP_TIME = 5
 /** Free pages left in the file for what comes next (1 MiB). */
 const KEPT_PAGES = 256
-const VACUUM_PAGES = 200
 
-/** Does up to `rows` rows; true when there is more. */
-type Step = (compaction: Compaction, rows: number) => boolean
-
-/** @param goOn asked between the steps; false ends the compaction */
-export async function compact (medium: Medium, policy: CompactPolicy, goOn: () => boolean): Promise<void> {
-  for (const step of stepsOf(policy)) await repeat(medium, step, goOn)
-  while (goOn() && medium.write(({ compaction }) => compaction.vacuum(KEPT_PAGES, VACUUM_PAGES), { always: true })) await setImmediate()
+export interface CompactRun {
+  /** Asked between the steps; false ends the compaction. */
+  readonly goOn: () => boolean
+  /** The server's clock, ms. */
+  readonly now: number
 }
 
-async function repeat (medium: Medium, step: Step, goOn: () => boolean): Promise<void> {
-  for (let rows = FIRST_ROWS, more = true; more && goOn();) {
-    const start = performance.now()
-    more = medium.write(({ writer, compaction }) => writer.transaction(() => step(compaction, rows)), { always: true })
-    const scale = STEP_TIME / (performance.now() - start)
-    rows = Math.max(1, Math.min(MAX_ROWS, Math.floor(rows * Math.min(2, scale))))
-    await setImmediate()
+/** Pages in the WAL that start a checkpoint meanwhile (1 MiB): steps fill it quickly, and a large one holds up the commit that meets it. */
+const CHECKPOINT_PAGES = 256
+
+export async function compact (medium: Medium, policy: CompactPolicy, run: CompactRun): Promise<void> {
+  medium.write(({ compaction }) => compaction.begin(CHECKPOINT_PAGES), { always: true })
+  try {
+    await drop(medium, policy, run)
+  } finally {
+    if (run.goOn()) medium.write(({ compaction }) => compaction.end(), { always: true })
   }
 }
 
-function stepsOf ({ historyBefore, tombstonesBefore, pushesBefore, journalBefore }: CompactPolicy): Step[] {
-  const steps: Step[] = []
-  if (historyBefore !== undefined) steps.push(inOrder((compaction, place, rows) => compaction.history(place, historyBefore, rows)))
+async function drop (medium: Medium, policy: CompactPolicy, { goOn, now }: CompactRun): Promise<void> {
+  const { historyBefore, tombstonesBefore, pushesBefore, journalBefore } = policy
+  const finish = (work: (compaction: Compaction) => Work): Promise<void> => finishWork(medium, work, goOn)
+  if (historyBefore !== undefined) await finish(compaction => compaction.history(historyBefore, now))
   if (tombstonesBefore !== undefined) {
-    steps.push((compaction, rows) => compaction.tombstones(tombstonesBefore, rows), identitySteps(tombstonesBefore))
+    await finish(compaction => compaction.tombstones(tombstonesBefore))
+    await finish(compaction => compaction.identities(tombstonesBefore))
   }
-  if (pushesBefore !== undefined) steps.push(inOrder((compaction, place, rows) => compaction.pushes(place, pushesBefore, rows)))
-  if (journalBefore !== undefined) steps.push((compaction, rows) => compaction.journal(journalBefore, rows))
-  return steps
+  if (pushesBefore !== undefined) await finish(compaction => compaction.pushes(pushesBefore))
+  if (journalBefore !== undefined) await finish(compaction => compaction.journal(journalBefore))
+  await finish(compaction => compaction.vacuum(KEPT_PAGES))
 }
 
-/** Steps that go through a table once. @param next from a place on; null at the end */
-function inOrder (next: (compaction: Compaction, place: number, rows: number) => number | null): Step {
-  let place: number | null = 0
-  return (compaction, rows) => {
-    place = next(compaction, place!, rows)
-    return place !== null
+/** @param begin a connection that was opened anew begins anew */
+async function finishWork (medium: Medium, begin: (compaction: Compaction) => Work, goOn: () => boolean): Promise<void> {
+  let of: Compaction | undefined
+  let work: Work | undefined
+  try {
+    for (let done = false; !done && goOn();) {
+      const start = performance.now()
+      done = medium.write(({ writer, compaction }) => {
+        if (of !== compaction) work = begin(compaction)
+        of = compaction
+        return writer.transaction(() => step(work!))
+      }, { always: true })
+      // As long again belongs to the others.
+      if (!done) await setTimeout(performance.now() - start)
+    }
+  } catch (error) {
+    of?.forget()
+    throw error
   }
 }
 
-function identitySteps (before: number): Step {
-  let place: IdentityPlace | null = null
-  return (compaction, rows) => {
-    place = compaction.identities(place, before, rows)
-    return place !== null
-  }
+/** Says whether the work is done. */
+function step (work: Work): boolean {
+  const end = performance.now() + STEP_TIME
+  do if (work.next().done === true) return true
+  while (performance.now() < end)
+  return false
 }

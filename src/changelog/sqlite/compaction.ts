@@ -1,18 +1,30 @@
-/** Dropping what is not needed any more, a few rows at a time. Every step runs in a transaction of the writer. */
+/** Dropping what is not needed any more. */
 import { ChannelRows } from './channels.ts'
+import { CHECKPOINT_PAGES } from './connection.ts'
 import type { Database, Statement } from './driver.ts'
 import { JournalWriter } from './journal.ts'
 
-export type IdentityPlace = [collection: number, documentId: string, identity: Buffer]
+/**
+ * Work in pieces that take a moment each. It may be left for ever after any of them, and between two of them
+ * others may commit.
+ */
+export type Work = Generator<void, void>
 
-type LogRow = [sequence: number, previous: number, serverTimestamp: number, head: number, deleted: number]
+type LogRow = [sequence: number, previous: number, serverTimestamp: number, operation: number]
+type LinkRow = [previous: number, operation: number]
 type TombstoneRow = [sequence: number, previous: number, serverTimestamp: number, collection: number, documentId: string]
+type IdentityRow = [collection: number, documentId: string, identity: Buffer, serverTimestamp: number]
+
+/** Looked at in one piece: under a millisecond. */
+const ROWS = 250
+const VACUUM_PAGES = 16
+const DELETE = 2
 
 export class Compaction {
   readonly #journal: JournalWriter
   readonly #channels: ChannelRows
   readonly #log: Statement
-  readonly #previous: Statement
+  readonly #link: Statement
   readonly #delete: Statement
   readonly #tombstones: Statement
   readonly #deleteHead: Statement
@@ -22,18 +34,19 @@ export class Compaction {
   readonly #pushes: Statement
   readonly #deletePush: Statement
   readonly #database: Database
+  /** What entries up to here superseded is gone: the next run goes on behind them. */
+  #settled = 0
 
   constructor (database: Database) {
     this.#database = database
     this.#journal = new JournalWriter(database, Infinity)
     this.#channels = new ChannelRows(database)
-    this.#log = database.prepare(`SELECT l.sequence, l.previous, l.server_timestamp, h.sequence, h.deleted FROM log l
-      LEFT JOIN heads h ON h.collection = l.collection AND h.document_id = l.document_id WHERE l.sequence > ? ORDER BY l.sequence LIMIT 0 + ?`).raw()
-    this.#previous = database.prepare('SELECT previous FROM log WHERE sequence = ?').pluck()
+    this.#log = database.prepare('SELECT sequence, previous, server_timestamp, operation FROM log WHERE sequence > ? ORDER BY sequence LIMIT 0 + ?').raw()
+    this.#link = database.prepare('SELECT previous, operation FROM log WHERE sequence = ?').raw()
     this.#delete = database.prepare('DELETE FROM log WHERE sequence = ?')
     this.#tombstones = database.prepare(`SELECT h.sequence, l.previous, l.server_timestamp, h.collection, h.document_id FROM heads h INDEXED BY heads_tombstones
       CROSS JOIN log l ON l.sequence = h.sequence WHERE h.deleted = 1 ORDER BY h.sequence LIMIT 0 + ?`).raw()
-    this.#deleteHead = database.prepare('DELETE FROM heads WHERE collection = ? AND document_id = ?')
+    this.#deleteHead = database.prepare('DELETE FROM heads WHERE collection = ? AND document_id = ? AND sequence = ?')
     this.#horizon = database.prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'horizon'")
     this.#identities = database.prepare(`SELECT collection, document_id, identity, server_timestamp FROM identities
       WHERE (collection, document_id, identity) > (?, ?, ?) ORDER BY collection, document_id, identity LIMIT 0 + ?`).raw()
@@ -42,77 +55,136 @@ export class Compaction {
     this.#deletePush = database.prepare('DELETE FROM pushes WHERE id = ?')
   }
 
-  /** Superseded entries among the next `limit` ones. @returns the place to go on from, null at the end */
-  history (after: number, before: number, limit: number): number | null {
-    const rows = this.#log.all(after, limit) as LogRow[]
-    for (const row of rows) if (row[2] < before && this.#superseded(row)) this.#delete.run(row[0])
-    return rows.length < limit ? null : rows.at(-1)![0]
-  }
-
   /**
-   * Tombstones in sequence order up to the first that is kept, so that the horizon says exactly what is gone.
-   * @returns whether there may be more
+   * Versions that were superseded before a time. Times rise along the log but where a clock was set back, so it
+   * ends at the first entry that is too young, and what was written under a clock that ran ahead is passed over.
    */
-  tombstones (before: number, limit: number): boolean {
-    const rows = this.#tombstones.all(limit) as TombstoneRow[]
-    const young = rows.findIndex(row => row[2] >= before)
-    const old = young < 0 ? rows : rows.slice(0, young)
-    for (const [sequence, previous, , collection, documentId] of old) {
-      this.#deleteHead.run(collection, documentId)
-      this.#channels.drop(collection, documentId)
-      this.#delete.run(sequence)
-      this.#dropChain(previous)
+  * history (before: number, now: number): Work {
+    let inOrder = true
+    for (let after = this.#settled, rows: LogRow[]; (rows = this.#log.all(after, ROWS) as LogRow[]).length > 0; yield) {
+      for (const row of rows) {
+        const [sequence, , time] = row
+        after = sequence
+        if (time >= before && time <= now) return
+        if (time >= before) inOrder = false
+        else yield * this.#supersede(row)
+        if (inOrder) this.#settled = sequence
+      }
     }
-    if (old.length > 0) this.#horizon.run(BigInt(old.at(-1)![0]))
-    return young < 0 && rows.length === limit
   }
 
-  identities (after: IdentityPlace | null, before: number, limit: number): IdentityPlace | null {
-    const rows = this.#identities.all(...after ?? [0, '', Buffer.alloc(0)], limit) as Array<[...IdentityPlace, number]>
-    for (const [collection, documentId, identity, time] of rows) {
-      if (time < before) this.#deleteIdentity.run(collection, documentId, identity)
+  /** Tombstones in sequence order up to the first that is kept, so that the horizon says exactly what is gone. */
+  * tombstones (before: number): Work {
+    for (let rows: TombstoneRow[]; (rows = this.#tombstones.all(ROWS) as TombstoneRow[]).length > 0; yield) {
+      for (const row of rows) {
+        if (row[2] >= before) return
+        yield * this.#purge(row)
+      }
     }
-    return rows.length < limit ? null : rows.at(-1)!.slice(0, 3) as IdentityPlace
   }
 
-  /** Records among the next `limit` ones. @returns the place to go on from, null at the end */
-  pushes (after: number, before: number, limit: number): number | null {
-    const rows = this.#pushes.all(after, limit) as Array<[id: number, time: number]>
-    for (const [id, time] of rows) if (time < before) this.#deletePush.run(id)
-    return rows.length < limit ? null : rows.at(-1)![0]
+  * identities (before: number): Work {
+    let place: readonly unknown[] = [0, '', Buffer.alloc(0)]
+    for (let rows: IdentityRow[]; (rows = this.#identities.all(...place, ROWS) as IdentityRow[]).length > 0; yield) {
+      for (const [collection, documentId, identity, time] of rows) {
+        place = [collection, documentId, identity]
+        if (time >= before) continue
+        this.#deleteIdentity.run(...place)
+        yield
+      }
+    }
   }
 
-  journal (before: number, limit: number): boolean {
-    return this.#journal.dropBefore(before, limit) === limit
+  * pushes (before: number): Work {
+    for (let after = 0, rows: Array<[id: number, time: number]>; (rows = this.#pushes.all(after, ROWS) as typeof rows).length > 0; yield) {
+      for (const [id, time] of rows) {
+        after = id
+        if (time >= before) continue
+        this.#deletePush.run(id)
+        yield
+      }
+    }
+  }
+
+  /** A row at a time: their texts may be long. */
+  * journal (before: number): Work {
+    while (this.#journal.dropBefore(before, 1) > 0) yield
   }
 
   discardJournal (ids: readonly number[]): number {
     return this.#journal.discard(ids)
   }
 
-  /** Gives free pages back to the disk but for `kept`; not in a transaction. */
-  vacuum (kept: number, pages: number): boolean {
-    const free = this.#database.pragma('freelist_count', { simple: true }) as number
-    if (free <= kept) return false
-    this.#database.pragma(`incremental_vacuum(${Math.min(pages, free - kept)})`)
-    return (this.#database.pragma('freelist_count', { simple: true }) as number) < free
+  /** Gives free pages back to the disk but for `kept`. */
+  * vacuum (kept: number): Work {
+    const free = (): number => this.#database.pragma('freelist_count', { simple: true }) as number
+    for (let before = free(); before > kept; before = free()) {
+      this.#database.pragma(`incremental_vacuum(${Math.min(VACUUM_PAGES, before - kept)})`)
+      if (free() >= before) return
+      yield
+    }
+  }
+
+  /** @param pages in the WAL that start a checkpoint until the end */
+  begin (pages: number): void {
+    this.#database.pragma(`wal_autocheckpoint = ${pages}`)
+  }
+
+  /** With a checkpoint the file is as short as it has become. */
+  end (): void {
+    this.#database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    this.#database.pragma('wal_checkpoint(PASSIVE)')
+  }
+
+  /** After a failure nobody knows which of the last pieces were kept. */
+  forget (): void {
+    this.#settled = 0
   }
 
   /**
-   * Not a head, nor the last body of a tombstone: by that one a reader's right to learn of the deletion is judged.
-   * Nor one with an older entry kept, as after a jump of the clock: the document's history would break there.
+   * Drops what a version that lives has superseded: the one before it, or a deletion with what that deleted, by which
+   * a reader's right to learn of it is judged. Not where an older version is kept, as after a jump of the clock: the
+   * document's history would break there.
    */
-  #superseded ([sequence, previous, , head, deleted]: LogRow): boolean {
-    if (head === sequence) return false
-    if (deleted === 1 && this.#previous.get(head) === sequence) return false
-    return previous === 0 || this.#previous.get(previous) === undefined
+  * #supersede ([, previous, , operation]: LogRow): Work {
+    if (operation === DELETE) return
+    const chain: number[] = []
+    for (let next = previous, kind = DELETE; next !== 0;) {
+      const link = this.#link.get(next) as LinkRow | undefined
+      if (link === undefined) break
+      if (kind !== DELETE) return
+      chain.push(next);
+      [next, kind] = link
+      yield
+    }
+    yield * this.#deleteAll(chain.reverse())
   }
 
-  #dropChain (sequence: number): void {
-    for (let next: number | undefined = sequence; next !== undefined && next !== 0;) {
-      const previous = this.#previous.get(next) as number | undefined
-      this.#delete.run(next)
-      next = previous
+  /** From its oldest version on, so that a purge that was left goes on; the last body goes with the tombstone. */
+  * #purge ([sequence, previous, , collection, documentId]: TombstoneRow): Work {
+    const chain: number[] = []
+    for (let next = previous; next !== 0;) {
+      const link = this.#link.get(next) as LinkRow | undefined
+      if (link === undefined) break
+      chain.push(next)
+      next = link[0]
+      yield
+    }
+    yield * this.#deleteAll(chain.slice(1).reverse())
+    // Somebody may have brought it back meanwhile.
+    if (this.#deleteHead.run(collection, documentId, sequence).changes === 0) return
+    this.#channels.drop(collection, documentId)
+    if (chain.length > 0) this.#delete.run(chain[0])
+    this.#delete.run(sequence)
+    this.#horizon.run(BigInt(sequence))
+    yield
+  }
+
+  /** @param sequences oldest first: a chain that is left goes on from its end */
+  * #deleteAll (sequences: readonly number[]): Work {
+    for (const sequence of sequences) {
+      this.#delete.run(sequence)
+      yield
     }
   }
 }

@@ -7,7 +7,7 @@ export const MEMORY = ':memory:'
 /** What the WAL is cut back to after a checkpoint. */
 const WAL_BYTES = 64 * 2 ** 20
 /** Pages in the WAL that start a checkpoint (16 MiB): pages that many commits touch are then copied back once. */
-const CHECKPOINT_PAGES = 4000
+export const CHECKPOINT_PAGES = 4000
 const CACHE_KIB = 32 * 1024
 
 export interface ConnectionOptions {

@@ -71,26 +71,33 @@ export class JournalWriter {
 
 const JOURNAL = 'id, collection, document_id, status, code, raw, message_id, server_timestamp, user_id, client_id, address'
 
-/** Rows that a search for one document looks at, so that nobody waits long for it. Without an index. */
-const LOOKED_AT = 10_000
+type JournalTuple = [number, string, string, JournalRow['status'], string, string, string, number, string | null, string | null, string | null]
 
 export class JournalReader {
   readonly #all: Statement
-  readonly #some: Statement
+  readonly #ofCollection: Statement
+  readonly #ofDocument: Statement
+  readonly #ofId: Statement
 
   constructor (database: Database) {
-    this.#all = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id < ? ORDER BY id DESC LIMIT 0 + ?`).raw()
-    // The texts, which may be long, are read of the rows that are returned.
-    this.#some = database.prepare(`SELECT ${JOURNAL} FROM journal WHERE id IN (
-      SELECT id FROM (SELECT id, collection, document_id FROM journal WHERE id < ? ORDER BY id DESC LIMIT ${LOOKED_AT})
-      WHERE collection = ifnull(?, collection) AND document_id = ifnull(?, document_id) ORDER BY id DESC LIMIT 0 + ?) ORDER BY id DESC`).raw()
+    const select = (where: string): Statement => database.prepare(`SELECT ${JOURNAL} FROM journal WHERE ${where} id < ? ORDER BY id DESC LIMIT 0 + ?`).raw()
+    this.#all = select('')
+    this.#ofCollection = select('collection = ? AND')
+    this.#ofDocument = select('collection = ? AND document_id = ? AND')
+    this.#ofId = select('document_id = ? AND')
   }
 
-  read ({ before = Infinity, limit, collection, documentId }: JournalQuery & { limit: number }): JournalRow[] {
-    const all = collection === undefined && documentId === undefined
-    const found = all ? this.#all.all(before, limit) : this.#some.all(before, collection ?? null, documentId ?? null, limit)
-    const rows = found as Array<[number, string, string, JournalRow['status'], string, string, string, number, string | null, string | null, string | null]>
-    return rows.map(([id, collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address]) =>
+  read (query: JournalQuery & { limit: number }): JournalRow[] {
+    return this.#rows(query).map(([id, collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address]) =>
       ({ id, collection, documentId, status, code, raw, messageId, serverTimestamp, userId, clientId, address }))
+  }
+
+  #rows ({ before = Infinity, limit, collection, documentId }: JournalQuery & { limit: number }): JournalTuple[] {
+    const rows = collection !== undefined && documentId !== undefined
+      ? this.#ofDocument.all(collection, documentId, before, limit)
+      : collection !== undefined
+        ? this.#ofCollection.all(collection, before, limit)
+        : documentId !== undefined ? this.#ofId.all(documentId, before, limit) : this.#all.all(before, limit)
+    return rows as JournalTuple[]
   }
 }

@@ -28,14 +28,44 @@ export const compactionPromises: readonly Promised[] = [
   }),
 
   ...where(supports => supports.facts, [
-    promise('compact: what the server committed at or after a time stays', async ({ store }) => {
+    promise('compact: what was superseded before a time goes; what stood at that time stays, however old it is', async ({ store }) => {
       const kept: number[] = []
-      for (let i = 0; i < 4; i++) kept.unshift((await write(store, [put('a', i)], at(i)))[0]!)
-      await store.compact({ historyBefore: NOW + 2 })
-      assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 2))
-      await store.compact({ historyBefore: NOW + 2 })
-      await store.compact({})
-      assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 2))
+      for (const time of [0, 1, 2, 3]) kept.unshift((await write(store, [put('a', time)], at(time)))[0]!)
+      const [old, young] = [...await write(store, [put('b', 1)], at(0)), ...await write(store, [put('b', 2)], at(9))]
+      for (const policy of [{ historyBefore: NOW + 3 }, { historyBefore: NOW + 3 }, {}]) {
+        await store.compact(policy)
+        assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 2))
+        assert.deepEqual(sequences(await store.history(todo('b'))), [young, old], 'an edit of today can be taken back')
+      }
+      await store.compact({ historyBefore: NOW + 4 })
+      assert.deepEqual(sequences(await store.history(todo('a'))), kept.slice(0, 1))
+      await store.compact({ historyBefore: NOW + 10 })
+      assert.deepEqual(sequences(await store.history(todo('b'))), [young])
+    }),
+
+    promise('compact: a deletion stays with what it deleted, and goes with it once a new birth has superseded both', async ({ store }) => {
+      const [, body] = [...await write(store, [put('a', 0)], at(0)), ...await write(store, [put('a', 1)], at(1))]
+      const [gone] = await write(store, [remove('a')], at(2))
+      const [later] = await write(store, [remove('a')], at(3))
+      await store.compact({ historyBefore: NOW + 4 })
+      assert.deepEqual(sequences(await store.history(todo('a'))), [later, gone, body])
+      const [born] = await write(store, [put('a', 2)], at(4))
+      await store.compact({ historyBefore: NOW + 4 })
+      assert.deepEqual(sequences(await store.history(todo('a'))), [born, later, gone, body])
+      await store.compact({ historyBefore: NOW + 5 })
+      assert.deepEqual(sequences(await store.history(todo('a'))), [born])
+    }),
+
+    promise('compact: a clock that was ahead for a while keeps no history for longer than it was ahead, and leaves no gap in one', async ({ store }) => {
+      const ahead = Date.now() + 1e9
+      const a: number[] = []
+      for (const time of [NOW, ahead, NOW + 1, NOW + 2]) a.unshift((await write(store, [put('a', time)], { serverTimestamp: time }))[0]!)
+      for (const time of [0, 1, 2]) await write(store, [put('b', time)], at(time))
+      await store.compact({ historyBefore: NOW + 9 })
+      assert.equal((await store.history(todo('b'))).length, 1, 'others are not held up')
+      assert.deepEqual(sequences(await store.history(todo('a'))), a, 'the first was superseded by one of the future')
+      await store.compact({ historyBefore: ahead + 1 })
+      assert.deepEqual(sequences(await store.history(todo('a'))), a.slice(0, 1))
     }),
 
     promise('compact: purging tombstones moves the horizon to the newest that is gone; live documents stay', async ({ store }) => {
