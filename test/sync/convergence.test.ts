@@ -4,7 +4,7 @@ import t from 'tap'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import type { CollectionOptions, Conflict } from '../../src/collections.ts'
 import { OfflineClient } from '../support/offline-client.ts'
-import { openRules, pull, push, replicate, START, type Rules } from '../support/rules.ts'
+import { openRules, pull, push, replicate, START, type Rules, type TestChange } from '../support/rules.ts'
 
 const RUNS = Number(process.env['POCKET_RUNS'] ?? 100)
 const RETENTION = 10
@@ -158,6 +158,29 @@ t.test('promise 8 (Convergent): merged edits of one version end the same in ever
     return endings.size === 1
   }), { numRuns: RUNS })
   t.pass()
+})
+
+/** Two edits of one version are merged, in any order; a change without a base comes before, between or after them. */
+async function withBlind (order: readonly TestChange[]): Promise<unknown> {
+  const rules = await openRules({ conflictStrategy: 'merge' })
+  await push(rules, { changes: [{ documentId: 'a', document: edited([], 0), timestamp: START }] })
+  for (const change of order) await push(rules, { changes: [change] })
+  const [change] = (await pull(rules)).changes['todos']!
+  await rules.close()
+  return change!.document
+}
+
+const newer = { documentId: 'a', document: edited(['x'], 1), timestamp: START + 20, base: 1 }
+const older = { documentId: 'a', document: edited(['y'], 2), timestamp: START + 10, base: 1 }
+const oldest = { documentId: 'a', document: edited(['o.x'], 3), timestamp: START + 9, base: 1 }
+const blind = (timestamp: number): TestChange => ({ documentId: 'a', document: { blind: true }, timestamp })
+
+t.test('promise 8 (Convergent): a change without a base that lost to a version does not beat what that version was merged into', async t => {
+  for (const order of [[newer, older, blind(START + 15)], [older, newer, blind(START + 15)]]) t.strictSame(await withBlind(order), { ...edited(['x'], 1), y: 2 })
+})
+
+t.test('promise 8 (Convergent): a change without a base that is newer than all that was merged wins', async t => {
+  for (const order of [[newer, older, oldest, blind(START + 21)], [oldest, older, newer, blind(START + 21)]]) t.strictSame(await withBlind(order), { blind: true })
 })
 
 /** No two edits write the same value. */

@@ -157,8 +157,10 @@ t.test('a merge does not count as the client\'s own change, which it need not re
   await contested(rules)
   const me = { clientId: 'phone' }
   await push(rules, { changes: [edit({ done: true })] }, me)
-  const next = await push(rules, { changes: [edit({ done: true, at: { place: 'there', hour: 1 } }, { timestamp: START + 10 })] }, me)
-  t.match(next.results, [{ status: 'merged', document: { title: 'stored', done: true, at: { place: 'there' } } }])
+  const queued = await push(rules, { changes: [edit({ done: true, at: { place: 'there', hour: 1 } }, { timestamp: START + 10 })] }, me)
+  t.match(queued.results, [{ status: 'merged', document: { title: 'stored', done: true, at: { place: 'there' } } }])
+  const ofStored = await push(rules, { changes: [edit({ title: 'stored', at: { place: 'here', hour: 2 } }, { base: 2, timestamp: START + 11 })] }, me)
+  t.match(ofStored.results, [{ status: 'merged', document: { title: 'stored', done: true, at: { place: 'there', hour: 2 } } }], 'an edit of what it had read before')
 })
 
 t.test('a merged document that is too large is refused, alone', async t => {
