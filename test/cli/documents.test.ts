@@ -95,6 +95,18 @@ t.test('promise 7 (Isolated): import tells each refused line by its number, take
   t.match((await runHere(['import', file, '--collection', 'todos', '--db', db])).stderr, /0 new, 2 there already/)
 })
 
+t.test('promise 7 (Isolated): a line of an export that is wrong outside of its document leaves the others alone', async (t) => {
+  const folder = t.testdir()
+  const file = join(folder, 'docs.ndjson')
+  const line = (id: string, more = ''): string => `{"operation":"insert","collection":"c","documentId":"${id}","timestamp":1,${more}"document":{}}`
+  const lines = ['{"format":"pocket-export","version":1,"epoch":"e","head":9,"collection":null}', line('a'), line('b', '"timestamp":2,'), line('c', '"__proto__":{},'), '{"collection":"c"}', line('d', '"big":12345678901234567890,'), line('e'), '{"collection":"../x","documentId":"f"}', '{"whole":true,"documents":7}']
+  writeFileSync(file, lines.join('\n'))
+  const ended = await runHere(['import', file, '--db', join(folder, 'pocket.db')])
+  t.equal(ended.code, 1)
+  t.strictSame([...ended.stderr.matchAll(/^line (\d+) is refused/gm)].map(([, number]) => Number(number)).sort(), [3, 4, 5, 6, 8])
+  t.strictSame([...documentsOf(await runHere(['export', '--db', join(folder, 'pocket.db')])).keys()], ['c/a', 'c/e'])
+})
+
 t.test('import says what a file is missing before anything is written', async (t) => {
   const folder = t.testdir({ 'plain.ndjson': '{"_id":"a"}\n', 'new.ndjson': '{"format":"pocket-export","version":9}\n', 'cut.ndjson': '{"format":"pocket-export","version":1,"epoch":"e","head":1,"collection":null}\n' })
   const run = async (words: readonly string[]): Promise<Ended> => await runHere(['import', ...words, '--db', join(folder, 'pocket.db')])
