@@ -19,7 +19,7 @@ export const Result = message('Result', {
   sequence: Type.Optional(Sequence),
   document: Type.Optional(nullable(JsonObject, 'With merged, and with a duplicate of such a change: what came of it, null when that is a deletion. Take it over with its sequence. Absent where there is too much of it, or it is kept no more: the next pull brings what stands.')),
   error: Type.Optional(Type.Ref('ChangeError'))
-}, 'What became of one change.')
+}, 'What became of one change. Take it over if its sequence is above your checkpoint; else a page has brought it already, or what replaced it.')
 
 export const Conflict = message('Conflict', {
   documentId: DocumentId,

@@ -11,7 +11,7 @@ export interface paths {
         put?: never;
         /**
          * Changes in, a result for each
-         * @description Applied in one step with one result per change; sent again under the same id it takes effect once. 200 also where a change was refused.
+         * @description Applied in one step with one result per change; sent again under the same id it takes effect once. 200 also where a change was refused. A change that met a version it did not know is settled by the strategy of its collection: applied, conflict with what stands in conflicts, or merged with the document that came of both.
          */
         post: operations["push"];
         delete?: never;
@@ -207,7 +207,7 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
-        /** @description What became of one change. */
+        /** @description What became of one change. Take it over if its sequence is above your checkpoint; else a page has brought it already, or what replaced it. */
         Result: {
             /** @description Place of the change in the message. */
             index: number;

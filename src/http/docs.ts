@@ -43,7 +43,7 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
     operationId: 'push',
     tags: ['sync'],
     summary: 'Changes in, a result for each',
-    description: 'Applied in one step with one result per change; sent again under the same id it takes effect once. 200 also where a change was refused.',
+    description: 'Applied in one step with one result per change; sent again under the same id it takes effect once. 200 also where a change was refused. A change that met a version it did not know is settled by the strategy of its collection: applied, conflict with what stands in conflicts, or merged with the document that came of both.',
     headers: Type.Object({ ...clientId, ...protocol }),
     body: { content: { 'application/json': { schema: { $ref: 'PushRequest#' } } } },
     response: {

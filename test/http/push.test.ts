@@ -128,3 +128,33 @@ t.test('a body may be coded, and a large answer is coded for who takes that', as
     t.equal(pulled.json.changes.c.length, 50)
   }
 })
+
+t.test('conflicts are settled as the options say: merged by path, or by the application\'s own rule', async (t) => {
+  const { url } = await startApp(t, {
+    conflictStrategy: 'merge',
+    collections: {
+      counters: {
+        resolveConflict: ({ base, stored, incoming }) => {
+          if (stored === null || incoming === null) return stored ?? incoming
+          return { ...stored, count: stored['count'] + incoming['count'] - (base?.['count'] ?? 0) }
+        }
+      },
+      broken: { resolveConflict: () => { throw new Error('secret') } }
+    }
+  })
+  let n = 0
+  const edit = async (collection: string, document: object, base: number): Promise<any> =>
+    (await post(`${url}/sync/push`, pushOf(collection, [{ documentId: 'a', document, base, timestamp: 1000 + n++ }]))).json
+  const contest = async (collection: string, [first, second, third]: [object, object, object]): Promise<any> => {
+    const { results: [born] } = await edit(collection, first, 0)
+    await edit(collection, second, born.sequence)
+    return await edit(collection, third, born.sequence)
+  }
+  const merged = await contest('todos', [{ title: 'Task', done: false }, { title: 'Task!', done: false }, { title: 'Task', done: true }])
+  t.match(merged, { success: true, results: [{ status: 'merged', sequence: 3, document: { title: 'Task!', done: true } }] })
+  const counted = await contest('counters', [{ count: 1 }, { count: 3 }, { count: 6 }])
+  t.match(counted, { success: true, results: [{ status: 'merged', sequence: 6, document: { count: 8 } }] })
+  const failed = await contest('broken', [{ n: 1 }, { n: 2 }, { n: 3 }])
+  t.match(failed, { success: false, results: [{ status: 'rejected', error: { code: 'resolution_failed', pointer: '/changes/0' } }] })
+  t.notMatch(JSON.stringify(failed), /secret/)
+})
