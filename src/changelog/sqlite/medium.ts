@@ -11,6 +11,7 @@ import { failureOf, unavailable, type Failure } from './failure.ts'
 import { canonicalPath, fileBytes, freeBytes, loadBallast } from './files.ts'
 import { lockFile } from './lock.ts'
 import type { Resolved } from './options.ts'
+import { Presence } from './presence.ts'
 import { Reader } from './reader.ts'
 import { startReading, startWriting, type Connections } from './start.ts'
 import { Writer } from './writer.ts'
@@ -43,6 +44,7 @@ export class Medium {
   #reader: Reader | null = null
   /** Over the writing connection, whose cache its own commits leave warm; else the same as `#reader`. */
   #near: Reader | null = null
+  #presence: Presence | null = null
   #problem: Problem | null = null
   #timer: NodeJS.Timeout | null = null
   #pause = FIRST_RETRY
@@ -99,6 +101,7 @@ export class Medium {
   /** @param options.always also while the disk is nearly full: for work that gives space back */
   write<T> (work: (writing: Writing) => T, { always = false } = {}): T {
     this.open()
+    this.#requirePresence()
     if (this.#problem?.failure === 'readonly' && performance.now() >= this.#nextTry) this.#reopen()
     if (this.#writing === null) throw this.#problem!.error
     if (!always) this.#requireSpace()
@@ -123,7 +126,8 @@ export class Medium {
 
   health (): StoreHealth {
     if (this.#closed) return { writable: false, detail: 'The change log is closed.' }
-    return { writable: this.#problem === null, detail: this.#problem?.error.message ?? null }
+    const error = this.#presence?.lost ?? this.#problem?.error
+    return { writable: error === undefined, detail: error?.message ?? null }
   }
 
   stats (): Record<string, number> {
@@ -187,6 +191,7 @@ export class Medium {
   }
 
   #use (connections: Connections): void {
+    if (this.#given !== MEMORY) this.#presence = new Presence(this.#path)
     this.#connections = connections
     this.#readFrom(connections)
     const { writer: database } = connections
@@ -205,10 +210,16 @@ export class Medium {
 
   #disconnect (): void {
     const { reader, writer } = this.#connections ?? {}
+    this.#presence = null
     this.#connections = this.#writing = this.#reader = this.#near = null
     // The writer last: whoever closes last copies the WAL back.
     reader?.close()
     writer?.close()
+  }
+
+  #requirePresence (): void {
+    const lost = this.#presence?.lost ?? null
+    if (lost !== null) throw lost
   }
 
   #requireSpace (): void {
@@ -250,6 +261,7 @@ export class Medium {
   #probe (): void {
     this.#timer = null
     try {
+      this.#requirePresence()
       if (this.#problem!.failure === 'full') this.write(({ writer, database }) => writer.transaction(() => database.exec("INSERT OR REPLACE INTO meta VALUES ('probe', random())")))
       else this.#reopen()
     } catch {
