@@ -5,13 +5,14 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fanout } from './fanout.ts'
+import { history } from './history.ts'
 import { pull } from './pull.ts'
 import { push } from './push.ts'
 import { scale } from './scale.ts'
 import { tableText, writeResults, type Row } from './support/report.ts'
 import { Suite, type Settings, type Work } from './support/suite.ts'
 
-const works: readonly Work[] = [push, pull, fanout, scale]
+const works: readonly Work[] = [push, pull, fanout, scale, history]
 
 const usage = `Usage: npm run bench -- [options]
 

@@ -4,11 +4,9 @@ import type { Target } from './support/processes.ts'
 import { startServer } from './support/processes.ts'
 import type { Row } from './support/report.ts'
 import { interleave, median, medianOf, type Contenders, type Rounds } from './support/stats.ts'
-import { headOf, type Suite, type Work } from './support/suite.ts'
+import { caughtUp, headOf, type Suite, type Work } from './support/suite.ts'
 
 const SMALL = 10_000
-/** What a client that was away for a moment catches up on. */
-const BEHIND = 10
 
 export const scale: Work = {
   name: 'scale',
@@ -19,11 +17,12 @@ export const scale: Work = {
     const starts = await startTimes(suite)
     const small = await suite.server('small.db')
     const large_ = await suite.server('large.db')
+    const of = { size: `${named(large)} documents`, small: named(SMALL) }
     return [
       starts,
-      await growth(suite, 'catch-up of 10', both(small, large_, server => caughtUp(suite, server, ms / 2))),
-      await growth(suite, 'push 64×1', both(small, large_, server => pushed(suite, server, { connections: 64, changes: 1 }))),
-      await growth(suite, 'push 8×100', both(small, large_, server => pushed(suite, server, { connections: 8, changes: 100 })))
+      await growth(suite, { work: 'catch-up of 10', ...of }, both(small, large_, server => caughtUp(suite, server, ms / 2))),
+      await growth(suite, { work: 'push 64×1', ...of }, both(small, large_, server => pushed(suite, server, { connections: 64, changes: 1 }))),
+      await growth(suite, { work: 'push 8×100', ...of }, both(small, large_, server => pushed(suite, server, { connections: 8, changes: 100 })))
     ]
   }
 }
@@ -50,25 +49,20 @@ function both (small: Target, large: Target, work: (server: Target) => ReturnTyp
   return { small: () => work(small), large: () => work(large) }
 }
 
-async function caughtUp (suite: Suite, server: Target, ms: number) {
-  const { checkpoint, epoch } = await headOf(server)
-  return await suite.load({ kind: 'pull', ...server, ms, connections: 8, limit: 100, checkpoint: { global: checkpoint.global - BEHIND }, epoch, follow: false, expect: BEHIND })
-}
-
 async function pushed (suite: Suite, server: Target, shape: { connections: number, changes: number }) {
   const head = await headOf(server)
   return await suite.load({ kind: 'push', ...server, ...shape, ...head, ms: suite.settings.ms, resume: `push ${server.port} ${shape.connections}` })
 }
 
 /** Times per operation compare as rates do the other way round. */
-async function growth (suite: Suite, work: string, pair: Pair): Promise<Row> {
+export async function growth (suite: Suite, { work, size, small }: { work: string, size: string, small: string }, pair: Pair): Promise<Row> {
   await interleave(1, pair)
   const rounds: Rounds<'small' | 'large'> = await interleave(suite.settings.rounds, pair)
   return {
-    work: `growth, ${work}: ${named(suite.settings.large)} documents`,
+    work: `growth, ${work}: ${size}`,
     unit: 'µs each',
     ours: medianOf(rounds, ({ large }) => 1e6 / large.rate),
-    limit: `the same with ${named(SMALL)}`,
+    limit: `the same with ${small}`,
     limitValue: medianOf(rounds, ({ small }) => 1e6 / small.rate),
     ratio: medianOf(rounds, ({ small, large }) => small.rate / large.rate),
     bar: 1.5,
@@ -79,6 +73,6 @@ async function growth (suite: Suite, work: string, pair: Pair): Promise<Row> {
   }
 }
 
-function named (documents: number): string {
+export function named (documents: number): string {
   return documents >= 1e6 ? `${documents / 1e6} M` : `${documents / 1e3} k`
 }

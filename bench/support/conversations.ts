@@ -106,7 +106,8 @@ export class Pull implements Conversation {
     const moved = Number(global) - this.#position.global
     if (expect !== undefined && moved !== expect) throw new Error(`a pull moved by ${moved}, not ${expect}`)
     if (follow) this.#position = hasMore === 'true' ? { global: Number(global), checkpoint: checkpoint!, epoch } : this.#beginning()
-    return follow ? moved : 1
+    // Where documents were edited often, positions move by more than the page holds.
+    return follow ? Math.min(moved, limit) : 1
   }
 
   #beginning (): { global: number, checkpoint: string, epoch: string | undefined } {

@@ -12,7 +12,7 @@ import { RowWriter } from './rows.ts'
 import type { Sample } from './stats.ts'
 
 export type SqliteQuestion =
-  | { readonly work: 'load', readonly path: string, readonly documents: number }
+  | { readonly work: 'load', readonly path: string, readonly documents: number, readonly versions?: number }
   | { readonly work: 'insert' | 'update' | 'commit', readonly path: string, readonly ms: number }
   | { readonly work: 'read', readonly path: string, readonly ms: number, readonly limit: number }
 
@@ -64,10 +64,12 @@ function answer (question: SqliteQuestion): object {
   }
 }
 
-/** A log with that many documents, closed again, for a server to open. */
-function load ({ path, documents }: { path: string, documents: number }): object {
+/** A log with that many documents, each written `versions` times, closed again, for a server to open. */
+function load ({ path, documents, versions = 1 }: { path: string, documents: number, versions?: number }): object {
   const { database, rows } = open(path)
+  if (versions > 1) rows.goRound(documents)
   for (let done = 0; done < documents;) done += rows.write(rows.block(false))
+  for (let done = documents; done < documents * versions;) done += rows.write(rows.block(true))
   database.exec('DROP TABLE bare')
   database.pragma('wal_checkpoint(TRUNCATE)')
   database.close()

@@ -30,6 +30,7 @@ export class RowWriter {
   readonly #written: Array<{ ids: readonly string[], first: number }> = []
   #next: number
   #turn = 0
+  #round = UPDATED_BLOCKS
 
   constructor (database: Database) {
     this.#database = database
@@ -51,21 +52,26 @@ export class RowWriter {
 
   /** @param updates of documents written before, else new ones */
   block (updates: boolean): Block {
-    const before = updates ? this.#written[this.#turn++ % UPDATED_BLOCKS] : undefined
+    const before = updates ? this.#written[this.#turn++ % this.#round] : undefined
     const ids = before?.ids ?? Array.from({ length: DOCUMENTS }, () => this.#ids.next())
     const block: Block = { ids, entries: [], heads: [], identities: [], pushes: [] }
     const now = Date.now()
     for (const [index, id] of ids.entries()) this.#lay(block, { id, now, previous: before === undefined ? 0 : before.first + index, sequence: this.#next + index })
     for (let index = 0; index < ids.length; index += PER_PUSH) block.pushes.push(this.#messages.next(), randomBytes(32), randomBytes(32), this.#next + index, '', now)
     if (before !== undefined) before.first = this.#next
-    else if (this.#written.length < UPDATED_BLOCKS) this.#written.push({ ids, first: this.#next })
+    else if (this.#written.length < this.#round) this.#written.push({ ids, first: this.#next })
     this.#next += ids.length
     return block
   }
 
+  /** Updates go round that many documents. */
+  goRound (documents: number): void {
+    this.#round = documents / DOCUMENTS
+  }
+
   /** So that every block of updates finds documents to update. */
   fillForUpdates (): void {
-    while (this.#written.length < UPDATED_BLOCKS) this.write(this.block(false))
+    while (this.#written.length < this.#round) this.write(this.block(false))
   }
 
   /** One transaction. @param clock told when the layout is over @returns how many documents */

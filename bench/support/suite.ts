@@ -80,3 +80,11 @@ export async function headOf ({ port }: Target): Promise<{ checkpoint: { global:
   const { checkpoint, epoch } = await response.json() as { checkpoint: { global: number }, epoch: string }
   return { checkpoint: { global: checkpoint.global }, epoch }
 }
+
+/** What a client that was away for a moment catches up on. */
+const BEHIND = 10
+
+export async function caughtUp (suite: Suite, server: Target, ms: number): Promise<LoadResult> {
+  const { checkpoint, epoch } = await headOf(server)
+  return await suite.load({ kind: 'pull', ...server, ms, connections: 8, limit: 100, checkpoint: { global: checkpoint.global - BEHIND }, epoch, follow: false, expect: BEHIND })
+}
