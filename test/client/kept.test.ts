@@ -95,6 +95,21 @@ t.test('promise 8 (Convergent): after a restore each client resyncs and offers a
   t.strictSame(sorted(b.documents), before)
 })
 
+t.test('promise 4 (Safe checkpoints): sequences that a restored log gives out again lead no client astray', async t => {
+  const place = await newPlace(t)
+  const [a, b] = [replicaAt(place.url), replicaAt(place.url)]
+  await put(a, 'first', 1)
+  await place.backup()
+  for (const id of ['lost', 'lost too']) await put(a, id, 1)
+  await a.pull()
+  await place.restore()
+  for (const id of ['b1', 'b2', 'b3', 'b4']) await put(b, id, 1)
+  for (const replica of [a, b]) await replica.pull()
+  t.strictSame(a.resyncs, ['epoch-changed'])
+  t.strictSame([...a.documents.keys()].sort(), ['b1', 'b2', 'b3', 'b4', 'first', 'lost', 'lost too'])
+  t.strictSame(sorted(a.documents), sorted(b.documents))
+})
+
 t.test('a client below the fork goes on, and still notices what was lost of its own', async t => {
   const place = await newPlace(t)
   const [a, b] = [replicaAt(place.url), replicaAt(place.url)]

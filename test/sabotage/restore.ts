@@ -4,12 +4,12 @@ const kept = 'test/client/kept.test.ts'
 
 export const sabotages: readonly Sabotage[] = [
   {
-    breaks: 'promise 8 (Convergent), restore: no epoch begins at the start of a log that is there',
+    breaks: 'promise 4 (Safe checkpoints), restore: no epoch begins at the start of a log that is there',
     file: 'src/changelog/sqlite/start.ts',
     find: 'writer.transaction(() => beginEpoch(writer, options.now())).immediate()',
     replace: "if (writer.prepare('SELECT count(*) FROM epochs').pluck().get() === 0) writer.transaction(() => beginEpoch(writer, options.now())).immediate()",
     test: kept,
-    title: 'promise 8 (Convergent): after a restore'
+    title: 'promise 4 (Safe checkpoints): sequences that a restored log'
   },
   {
     breaks: 'promise 8 (Convergent), restore: what was lost is not offered again',
