@@ -11,7 +11,7 @@ export const sabotages: readonly Sabotage[] = [
     find: 'this.#horizon.run(BigInt(sequence))',
     replace: '',
     test: compaction,
-    title: 'promise 4 (Safe checkpoints) and promise 8 (Convergent), SQLite'
+    title: 'promise 4 (Safe checkpoints) and promise 8 (Convergent): compaction at any moment'
   },
   {
     breaks: 'promise 8 (Convergent), memory: a purge drops what stands',
@@ -19,7 +19,7 @@ export const sabotages: readonly Sabotage[] = [
     find: "if (entry.operation !== 'delete') continue",
     replace: '',
     test: compaction,
-    title: 'promise 4 (Safe checkpoints) and promise 8 (Convergent), memory'
+    title: 'promise 4 (Safe checkpoints) and promise 8 (Convergent): compaction at any moment'
   },
   {
     breaks: 'history, memory: what was superseded goes at once',
@@ -27,7 +27,7 @@ export const sabotages: readonly Sabotage[] = [
     find: 'if (entry.serverTimestamp < before) supersede(',
     replace: 'supersede(',
     test: compaction,
-    title: 'memory: nothing acknowledged disappears from the history'
+    title: 'nothing acknowledged disappears from the history'
   },
   {
     breaks: 'history, SQLite: tombstones go at once, and the versions of their documents with them',
@@ -35,7 +35,7 @@ export const sabotages: readonly Sabotage[] = [
     find: 'if (row[2] >= before) return',
     replace: '',
     test: compaction,
-    title: 'SQLite: nothing acknowledged disappears from the history'
+    title: 'nothing acknowledged disappears from the history'
   },
   {
     breaks: 'history: a purge takes versions before their time',
@@ -51,7 +51,7 @@ export const sabotages: readonly Sabotage[] = [
     find: 'base: head?.sequence }',
     replace: '}',
     test: revival,
-    title: 'memory: what a conflict pushed aside wins'
+    title: 'what a conflict pushed aside wins'
   },
   {
     breaks: 'promise 7 (Isolated): brackets in a journalled text make a message of their own',

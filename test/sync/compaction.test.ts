@@ -121,7 +121,7 @@ for (const [name, open, numRuns] of stores) {
     }
   }), { numRuns })
 
-  t.test(`promise 4 (Safe checkpoints) and promise 8 (Convergent), ${name}: compaction at any moment changes nothing that any client at any valid checkpoint ends up with`, async t => {
+  t.test(`promise 4 (Safe checkpoints) and promise 8 (Convergent): compaction at any moment changes nothing that any client at any valid checkpoint ends up with: ${name}`, async t => {
     await property(async ({ rules, handed, acknowledged }) => {
       const horizon = await rules.store.horizon()
       const newest = new Map(acknowledged.map(({ id, document }) => [`todos/${id}`, document]))
@@ -137,7 +137,7 @@ for (const [name, open, numRuns] of stores) {
     t.pass()
   })
 
-  t.test(`${name}: nothing acknowledged disappears from the history before its retention`, async t => {
+  t.test(`nothing acknowledged disappears from the history before its retention: ${name}`, async t => {
     await property(async world => {
       for (const version of world.acknowledged) {
         if (world.mayBeGone(version)) continue

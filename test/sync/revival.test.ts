@@ -32,7 +32,7 @@ async function note (store: ChangeStore, raw: string, row: Partial<JournalRow> =
 }
 
 for (const [name, open] of [['memory', () => new MemoryChangeLog()], ['SQLite', (t: Test) => new SqliteChangeLog(join(t.testdir(), 'log.db'))]] as const) {
-  t.test(`${name}: a revert makes an old version a new one; a deleted document comes back; a tombstone deletes`, async t => {
+  t.test(`a revert makes an old version a new one; a deleted document comes back; a tombstone deletes: ${name}`, async t => {
     const { pocket, push, document } = await world(t, open(t))
     for (const base of [0, 1, 2]) await push({ document: { n: base + 1 }, base })
     t.match(await pocket.revert('todos', 'a', 1), { status: 'applied', sequence: 4 })
@@ -50,7 +50,7 @@ for (const [name, open] of [['memory', () => new MemoryChangeLog()], ['SQLite', 
     t.strictSame(journal, [], 'nobody lost')
   })
 
-  t.test(`${name}: what a conflict pushed aside wins when it is replayed, a loser under its own identity, a former head as a new version`, async t => {
+  t.test(`what a conflict pushed aside wins when it is replayed, a loser under its own identity, a former head as a new version: ${name}`, async t => {
     const { pocket, push, document } = await world(t, open(t))
     await push({ document: { n: 0 }, timestamp: 1000, base: 0 })
     await push({ document: { by: 'laptop' }, timestamp: 3000, base: 1 })
