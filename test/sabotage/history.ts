@@ -38,6 +38,22 @@ export const sabotages: readonly Sabotage[] = [
     title: 'nothing acknowledged disappears from the history'
   },
   {
+    breaks: 'history, SQLite: a purge that is left midway cuts a history in two',
+    file: 'src/changelog/sqlite/compaction.ts',
+    find: 'this.#deleteAll(chain.slice(1).reverse())',
+    replace: 'this.#deleteAll(chain.slice(1))',
+    test: 'test/changelog/compaction.test.ts',
+    title: 'a purge that is left midway'
+  },
+  {
+    breaks: 'promise 7 (Isolated), SQLite: compaction takes all the time there is',
+    file: 'src/changelog/sqlite/compact.ts',
+    find: 'const STEP_TIME = 5',
+    replace: 'const STEP_TIME = 60_000',
+    test: 'test/changelog/compaction.test.ts',
+    title: 'promise 7 (Isolated): a document of very many versions'
+  },
+  {
     breaks: 'history: a purge takes versions before their time',
     file: 'src/sync/housekeeping.ts',
     find: 'Math.max(tombstones, history)',
