@@ -18,12 +18,18 @@ function writer (stream: NodeJS.WriteStream): Writer {
   }
 }
 
+/** What npm or timeout runs gets a signal twice, from the terminal and from them: within these ms it is one. */
+const SAME_SIGNAL = 100
+
 /** The first one asks the command to end, the second does not ask. */
 function signalled (): AbortSignal {
   const controller = new AbortController()
+  let first = 0
   const end = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(exitCodes.failed)
-    controller.abort(signal)
+    if (!controller.signal.aborted) {
+      first = performance.now()
+      controller.abort(signal)
+    } else if (performance.now() - first > SAME_SIGNAL) process.exit(exitCodes.failed)
   }
   process.on('SIGTERM', end)
   process.on('SIGINT', end)

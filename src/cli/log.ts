@@ -25,10 +25,21 @@ export async function openForWriting (name: string, { held }: { held?: string } 
   const store = await backendOf(name)
   try {
     await store.open()
-    return store
   } catch (error) {
     throw refusal(name, error, isHeld(error) ? held : undefined)
   }
+  return store
+}
+
+/**
+ * A log opens also where it can only be read: a server then answers pulls, a command that writes has nothing to do.
+ * @throws CommandError, and closes the store
+ */
+export async function assertWritable (store: ChangeStore): Promise<void> {
+  const { writable, detail } = store.health()
+  if (writable) return
+  await store.close()
+  throw new CommandError('log', detail ?? 'the change log cannot be written')
 }
 
 function isHeld (error: unknown): boolean {

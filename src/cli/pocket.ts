@@ -2,7 +2,7 @@
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Retention } from '../config.ts'
 import { PocketServer } from '../server.ts'
-import { openForWriting, withView } from './log.ts'
+import { assertWritable, openForWriting, withView } from './log.ts'
 
 interface PocketOptions {
   /** What to do instead while a server holds the log. */
@@ -15,6 +15,7 @@ export async function withPocket<T> (db: string, { held, ...options }: PocketOpt
   // Opening for writing would begin an empty one.
   await withView(db, async () => {})
   const store = await openForWriting(db, { held })
+  await assertWritable(store)
   const pocket = new PocketServer({ ...options, changeLog: store, compactInterval: Infinity })
   try {
     return await work(pocket, store)

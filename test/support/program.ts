@@ -8,19 +8,26 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** @param options.columns of a terminal that stdout and stderr are; absent: they are none */
-export async function runHere (argv: readonly string[], options: Partial<Omit<World, 'stdout' | 'stderr'>> & { columns?: number } = {}): Promise<Ended> {
-  const { columns, ...world } = options
+/**
+ * @param options.columns of a terminal that stdout and stderr are; absent: they are none
+ * @param options.until once this was printed, the command is asked to end
+ */
+export async function runHere (argv: readonly string[], options: Partial<Omit<World, 'stdout' | 'stderr'>> & { columns?: number, until?: string } = {}): Promise<Ended> {
+  const { columns, until, ...world } = options
+  const enough = new AbortController()
   const texts = { stdout: '', stderr: '' }
   const writer = (name: keyof typeof texts): World['stdout'] => ({
     isTerminal: columns !== undefined,
     columns: columns ?? 80,
-    async write (text) { texts[name] += text }
+    async write (text) {
+      texts[name] += text
+      if (until !== undefined && texts[name].includes(until)) enough.abort('SIGINT')
+    }
   })
   const code = await runProgram(argv, {
     stdin: async function * () {},
     env: {},
-    signal: new AbortController().signal,
+    signal: enough.signal,
     now: Date.now,
     onUnhandled () {},
     ...world,

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from '../repo/built.ts'
 import { post, pullOf, pushOf, request } from '../support/app.ts'
@@ -122,6 +123,8 @@ t.test('a second signal ends it at once', async (t) => {
   const stream = await fetch(`${url}/sync/stream`)
   program.child.kill('SIGTERM')
   while (!program.stderr.includes('shutting down')) await once(program.child.stderr!, 'data')
+  // At once it would be the same one, passed on by npm, say.
+  await pause(200)
   program.child.kill('SIGTERM')
   t.equal(await program.ended, 1)
   await stream.body?.cancel().catch(() => {})

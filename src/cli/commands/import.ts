@@ -6,7 +6,7 @@ import { CommandError, exitCodes } from '../exit.ts'
 import { openBackend } from '../../backends.ts'
 import { openLocalPushes } from '../../local.ts'
 import { Importer, type Tally } from '../importer.ts'
-import { dbOption, openForWriting } from '../log.ts'
+import { assertWritable, dbOption, openForWriting } from '../log.ts'
 import { ProgressBar } from '../progress.ts'
 import { counted, harmless } from '../terminal.ts'
 
@@ -33,6 +33,7 @@ makes no new entry: after an error or a kill give the same command again. Takes 
     const timestamp = options.timestamp === undefined ? await editedAt(file, world) : wholeNumber('--timestamp', options.timestamp)
     const log = options['dry-run'] ? ':memory:' : options.db
     const store = options['dry-run'] ? await openBackend(log) : await openForWriting(log, { held: 'end the server first, or push the documents to it over HTTP' })
+    await assertWritable(store)
     const pushes = await openLocalPushes(store)
     const bar = new ProgressBar('import', world)
     const importer = new Importer({
