@@ -33,7 +33,7 @@ const rules: readonly Rule[] = [
   { files: /^src\/http\//, may: only('src/http/.*', 'src/sync/.*', 'schema/.*', 'src/errors\\.ts', 'src/config\\.ts', ports, 'fastify', '@fastify/.*', '@scalar/fastify-api-reference', '@sinclair/typebox', 'ajv', 'yaml', 'node:http', 'node:net', platform) },
   { files: /^src\/backends\.ts$/, may: only('src/config\\.ts', 'src/errors\\.ts', ports, platform), late: only('src/changelog/.*', 'src/pubsub/.*') },
   { files: /^src\/(server|server-types|compose|local)\.ts$/, may: only('src/(compose|server-types|config|errors|backends)\\.ts', 'src/http/.*', 'src/sync/.*', 'src/pubsub/memory\\.ts', ports, 'src/metrics/.*', 'schema/.*', 'fastify', 'node:http', 'node:net', platform), late: only('src/changelog/.*') },
-  { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/(server|local|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', platform), types: only(ports, 'src/changelog/view\\.ts') },
+  { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/(server|local|collections|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', platform), types: only(ports, 'src/changelog/view\\.ts') },
   { files: /^src\/index\.ts$/, may: only('src/.*', 'schema/.*') },
   { files: /^src\/client\//, may: only('src/client/.*', 'openapi-fetch'), types: only('schema/.*') },
   { files: /^src\/conformance\//, may: only('src/conformance/.*', 'src/errors\\.ts', ports, 'schema/.*', 'node:assert', 'node:assert/strict', platform) }

@@ -57,6 +57,7 @@ t.test('wrong arguments end with 2 and say which', async (t) => {
     [['--prot', '1'], {}, /--prot/],
     [['start'], {}, /no command "start"/],
     [['--log-level', 'loud'], {}, /log level .* not "loud"/],
+    [['--conflict-strategy', 'newest'], {}, /conflict strategy .*server-wins.* not "newest"/],
     [[], { POCKET_PORT: 'x' }, /not "x"/],
     [[], { POCKET_OPEN: 'maybe' }, /POCKET_OPEN/],
     [['--db', 'postgres://localhost/x'], {}, /postgres:/]
@@ -87,6 +88,16 @@ t.test('serve says where it listens in one line, ends in order at SIGTERM, and g
   two.child.kill('SIGINT')
   t.equal(await two.ended, 0)
   t.equal(two.stderr, '')
+})
+
+t.test('conflicts are settled by the strategy that is named', async (t) => {
+  for (const [args, env, status] of [[['--conflict-strategy', 'client-wins'], {}, 'applied'], [[], { POCKET_CONFLICT_STRATEGY: 'server-wins' }, 'conflict']] as const) {
+    const url = await listening(run(t, ['serve', '--port', '0', '--db', ':memory:', '--log-level', 'silent', ...args], { env }))
+    const edit = async (title: string, timestamp: number): Promise<unknown> =>
+      (await post(`${url}/sync/push`, pushOf('c', [{ documentId: 'a', document: { title }, base: 0, timestamp }]))).json.results[0].status
+    t.equal(await edit('first', 2), 'applied')
+    t.equal(await edit('second', status === 'applied' ? 1 : 3), status)
+  }
 })
 
 t.test('an address in use ends with 69, a log that cannot be opened with 74, each in one line', async (t) => {
