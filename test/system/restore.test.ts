@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -147,6 +147,9 @@ function countIn (t: Test, path: string): number {
   }
 }
 
+/** More than a command takes: one that never ends well is a failure. */
+const STEPS = 60
+
 /** Ends the program with SIGKILL when it does so for the n-th time. */
 function killer (calls: string, nth: number): string[] {
   return ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`, '-e', `inject=${calls}:signal=SIGKILL:when=${nth}`]
@@ -174,7 +177,7 @@ t.test('promise 1 (Durable): a restore that is killed at any step leaves the old
   await logOf(old, 300)
   await logOf(backup, 200)
   const found: number[] = []
-  for (let nth = 1, ended = false; !ended; nth++) {
+  for (let nth = 1, ended = false; !ended && nth < STEPS; nth++) {
     const db = join(home, `${nth}.db`)
     copyFileSync(old, db)
     copyFileSync(`${old}.mark`, `${db}.mark`)
@@ -197,12 +200,13 @@ t.test('a backup that is killed at any step leaves the log and what had its name
   const target = join(home, 'backups/backup.db')
   await logOf(target, 100)
   for (const name of readdirSync(dirname(target))) if (name !== 'backup.db') rmSync(join(dirname(target), name))
+  const former = readFileSync(target)
   let rests = 0
-  for (let nth = 1, ended = false; !ended; nth++) {
+  for (let nth = 1, ended = false; !ended && nth < STEPS; nth++) {
     const { code, text } = await program(['backup', target, '--force', '--db', db], killer('rename,unlink,fsync', nth))
     ended = code === 0
     rests += readdirSync(dirname(target)).length - 1
-    t.ok([100, 200].includes(countIn(t, target)), text)
+    t.ok(readFileSync(target).equals(former) || countIn(t, target) === 200, text)
   }
   t.ok(rests > 0, 'some were killed in the midst of it')
   t.strictSame(readdirSync(dirname(target)), [basename(target)])
