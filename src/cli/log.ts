@@ -2,6 +2,7 @@
 import { DEFAULT_LOG, openBackend, openView } from '../backends.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { LogView } from '../changelog/view.ts'
+import type { Retention } from '../config.ts'
 import { SyncError } from '../errors.ts'
 import { CommandError } from './exit.ts'
 
@@ -21,8 +22,8 @@ export const jsonOption = { type: 'boolean', summary: 'JSON, one object per line
  * @param options.held what to do instead while a server holds it
  * @throws CommandError saying who holds it, or what is wrong with it
  */
-export async function openForWriting (name: string, { held }: { held?: string } = {}): Promise<ChangeStore> {
-  const store = await backendOf(name)
+export async function openForWriting (name: string, { held, retention }: { held?: string | undefined, retention?: Retention | undefined } = {}): Promise<ChangeStore> {
+  const store = await backendOf(name, retention)
   try {
     await store.open()
   } catch (error) {
@@ -67,9 +68,9 @@ async function viewOf (name: string): Promise<LogView> {
   }
 }
 
-async function backendOf (name: string): Promise<ChangeStore> {
+async function backendOf (name: string, retention: Retention | undefined): Promise<ChangeStore> {
   try {
-    return await openBackend(name)
+    return await openBackend(name, retention)
   } catch (error) {
     throw new CommandError('usage', `cannot open the change log ${name}: ${(error as Error).message}`, error)
   }

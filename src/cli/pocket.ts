@@ -14,7 +14,7 @@ interface PocketOptions {
 export async function withPocket<T> (db: string, { held, ...options }: PocketOptions, work: (pocket: PocketServer, store: ChangeStore) => Promise<T>): Promise<T> {
   // Opening for writing would begin an empty one.
   await withView(db, async () => {})
-  const store = await openForWriting(db, { held })
+  const store = await openForWriting(db, { held, retention: options.retention })
   await assertWritable(store)
   const pocket = new PocketServer({ ...options, changeLog: store, compactInterval: Infinity })
   try {

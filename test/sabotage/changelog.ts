@@ -26,7 +26,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 3 (Once), SQLite: pushes of one transaction do not know of each other',
     file: 'src/changelog/sqlite/writer.ts',
-    find: 'const seen = group.seen.get(name) ?? this.#push',
+    find: 'const seen = group.pushes.get(name) ?? this.#push',
     replace: 'const seen = this.#push',
     test: sqlite.test,
     title: 'promise 3 (Once): the same push twenty times at once'

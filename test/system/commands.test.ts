@@ -82,6 +82,17 @@ t.test('promise 9 (Clear): commands that write say which process holds the log a
   t.match(linesOf((await startCommand(t, ['stats', '--json', '--db', db]).ended).stdout), [{ head: 1 }])
 })
 
+t.test('a server drops its push records after the time that it was given', async (t) => {
+  const db = join(t.testdir(), 'pocket.db')
+  const server = await startServer({ db, args: ['--pushes', '0'] })
+  t.teardown(async () => await server.stop())
+  for (const documentId of ['a', 'b', 'c']) {
+    await post(`${server.url}/sync/push`, pushOf('c', [{ documentId }]))
+    await pause(2)
+  }
+  t.match(linesOf((await startCommand(t, ['stats', '--json', '--db', db]).ended).stdout), [{ pushes: 1 }])
+})
+
 t.test('tail whose reader goes away ends with 0 and says nothing', async (t) => {
   const db = join(t.testdir(), 'pocket.db')
   const server = await startServer({ db })

@@ -32,7 +32,7 @@ export const serve = command({
     const retention = retentionOf(options)
     const logger = await makeLogger(level, world)
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
-    const store = await openForWriting(options.db)
+    const store = await openForWriting(options.db, { retention })
     const pocket = new PocketServer({ changeLog: store, open: options.open, conflictStrategy, retention, logger })
     const close = async (): Promise<void> => {
       await pocket.close()
