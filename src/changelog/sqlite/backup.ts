@@ -125,7 +125,7 @@ async function copy (source: Database, partial: string, { look, onProgress }: { 
         const copied = (totalPages - remainingPages) * page
         look()
         onProgress?.({ copied, total: totalPages * page })
-        if (!syncing && copied - synced >= SYNC_BYTES) sync(copied)
+        if (!syncing && copied - synced >= (remainingPages > STEP_PAGES ? SYNC_BYTES : 2 * STEP_PAGES * page)) sync(copied)
         return syncing ? 0 : STEP_PAGES
       }
     })
