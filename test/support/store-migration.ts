@@ -1,10 +1,12 @@
-/** Dies by kill -9 in the middle of a second migration: node store-migration.ts <path>. */
+/** Dies by kill -9 in the middle of the next migration: node store-migration.ts <path>. */
 import { connect } from '../../src/changelog/sqlite/connection.ts'
 import { migrate } from '../../src/changelog/sqlite/migrations.ts'
 
 const database = connect(process.argv[2]!, { synchronous: 'full' })
+const layout = database.pragma('user_version', { simple: true }) as number
+const done = (): void => { throw new Error('this step has been done') }
 migrate(database, [
-  () => { throw new Error('the first step has been done') },
+  ...Array<typeof done>(layout).fill(done),
   half => {
     half.exec('ALTER TABLE log ADD COLUMN half TEXT; CREATE TABLE half (a INTEGER) STRICT')
     // Enough for pages to reach the WAL before the step is over.
