@@ -86,7 +86,8 @@ function prepare (app: FastifyInstance, services: Services): Paths {
   })
   if (services.logRequests) logRequests(app, services)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _payload, done) => { done(null) })
+  // Named, the usual one is found without being taken apart.
+  for (const type of ['application/json', '*']) app.addContentTypeParser(type, (_request, _payload, done) => { done(null) })
   app.setErrorHandler((error, request, reply) => {
     reply.hijack()
     refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)

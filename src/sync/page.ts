@@ -30,7 +30,7 @@ export interface PageAnswer {
 /** @throws SyncError resync_required when the position cannot be continued from */
 export async function readPage (store: ChangeStore, query: PageQuery): Promise<PageAnswer> {
   const { position } = query
-  const after = await startOf(store, query)
+  const after = typeof position.after === 'number' ? position.after : await startsOf(store, position.after, query)
   const page = await store.read({ after, collections: query.collections, limit: query.limit, bytes: query.bytes })
   assertValid(position, page)
   const reached = typeof after === 'number' ? Math.max(after, page.scanned) : page.scanned
@@ -46,9 +46,7 @@ export async function readPage (store: ChangeStore, query: PageQuery): Promise<P
   }
 }
 
-async function startOf (store: ChangeStore, { position, collections }: PageQuery): Promise<PageQuery['position']['after']> {
-  const { after } = position
-  if (typeof after === 'number') return after
+async function startsOf (store: ChangeStore, after: ReadonlyMap<string, number>, { collections }: PageQuery): Promise<ReadonlyMap<string, number>> {
   const names = collections ?? await store.collections()
   return new Map(names.map(name => [name, after.get(name) ?? 0]))
 }
