@@ -3,7 +3,7 @@ import type { PushResponse } from '../schema/push-response.ts'
 import { openPubSub } from './backends.ts'
 import type { ChangeStore } from './changelog/changelog.ts'
 import { clock, compose } from './compose.ts'
-import { resolveConfig } from './config.ts'
+import { resolveConfig, type PocketServerOptions } from './config.ts'
 import { parseMessage } from './http/json-gate.ts'
 import { asPush } from './http/validate.ts'
 import { Doorbell } from './sync/doorbell.ts'
@@ -20,8 +20,8 @@ export interface LocalPushes {
 }
 
 /** @param store open, and held by this process */
-export async function openLocalPushes (store: ChangeStore): Promise<LocalPushes> {
-  const config = resolveConfig({ changeLog: store })
+export async function openLocalPushes (store: ChangeStore, options: Pick<PocketServerOptions, 'conflictStrategy'> = {}): Promise<LocalPushes> {
+  const config = resolveConfig({ ...options, changeLog: store })
   const { limits } = config
   const pubsub = await openPubSub()
   const bell = new Doorbell(pubsub, clock, config.pollInterval)

@@ -44,6 +44,17 @@ t.test('a log that is exported and imported into another one holds equal documen
   t.strictSame(documentsOf(await runHere(['export', '--db', from])), documentsOf(original), 'nor in the log it came from')
 })
 
+t.test('import settles conflicts by the strategy it is given', async (t) => {
+  const folder = t.testdir({ 'old.ndjson': '{"_id":"a","value":"imported"}\n' })
+  const words = ['import', join(folder, 'old.ndjson'), '--collection', 'todos', '--timestamp', '5']
+  for (const [strategy, value] of [['last-write-wins', 2], ['server-wins', 2], ['client-wins', 'imported']] as const) {
+    const db = await makeLog(join(folder, `${strategy}.db`), changes)
+    t.match(await runHere([...words, '--db', db, '--conflict-strategy', strategy]), { code: 0 })
+    t.match(documentsOf(await runHere(['export', '--db', db])).get('todos/a'), { document: { value } })
+  }
+  t.match(await runHere([...words, '--conflict-strategy', 'mine']), { code: 2, stderr: /one of last-write-wins, server-wins, client-wins, merge/ })
+})
+
 t.test('export --to goes on with a file cut short at any byte, and ends with the same file', async (t) => {
   const folder = t.testdir()
   const [db, file] = [join(folder, 'pocket.db'), join(folder, 'docs.ndjson')] as const

@@ -8,6 +8,7 @@ import { openLocalPushes } from '../../local.ts'
 import { Importer, type Tally } from '../importer.ts'
 import { assertWritable, dbOption, openForWriting } from '../log.ts'
 import { ProgressBar } from '../progress.ts'
+import { strategyOf, strategyOption } from '../strategy.ts'
 import { counted, harmless } from '../terminal.ts'
 
 const STDIN = '-'
@@ -19,12 +20,13 @@ export const importDocuments = command({
   operands: { min: 1, max: 1 },
   about: `Reads what export writes, or with --collection plain documents, one JSON object with an _id per line.
 Every line is a push and meets the same rules: one that is refused is told with its number, the others go
-on, and the end is 1; where a newer version is stored, that stands. What was imported before is known and
-makes no new entry: after an error or a kill give the same command again. Takes the log for itself.`,
+on, and the end is 1; where another version is stored, the strategy says what stands. What was imported
+before is known and makes no new entry: after an error or a kill give the same command again. Takes the log for itself.`,
   options: {
     db: dbOption,
     collection: { type: 'string', value: '<name>', summary: 'the lines are documents of this collection' },
     timestamp: { type: 'string', value: '<ms>', summary: 'with --collection: when they were edited; else when the file was, or now' },
+    'conflict-strategy': strategyOption,
     'dry-run': { type: 'boolean', summary: 'only say which lines would be refused for what they are' }
   },
 
@@ -34,7 +36,7 @@ makes no new entry: after an error or a kill give the same command again. Takes 
     const log = options['dry-run'] ? ':memory:' : options.db
     const store = options['dry-run'] ? await openBackend(log) : await openForWriting(log, { held: 'end the server first, or push the documents to it over HTTP' })
     await assertWritable(store)
-    const pushes = await openLocalPushes(store)
+    const pushes = await openLocalPushes(store, { conflictStrategy: strategyOf(options) })
     const bar = new ProgressBar('import', world)
     const importer = new Importer({
       collection: options.collection ?? null,

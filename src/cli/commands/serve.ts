@@ -1,11 +1,11 @@
 import { pino, type Logger } from 'pino'
-import { conflictStrategies } from '../../collections.ts'
 import { PocketServer, version } from '../../server.ts'
 import { oneOf, wholeNumber } from '../arguments.ts'
 import { command, type World } from '../command.ts'
 import { CommandError, exitCodes } from '../exit.ts'
 import { dbOption, openForWriting } from '../log.ts'
 import { retentionOf, retentionOptions } from '../retention.ts'
+import { strategyOf, strategyOption } from '../strategy.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
@@ -20,7 +20,7 @@ export const serve = command({
     host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, although there is no authentication' },
-    'conflict-strategy': { type: 'string', value: '<name>', env: 'POCKET_CONFLICT_STRATEGY', default: conflictStrategies[0], summary: `or ${conflictStrategies.slice(1).join(', ')}` },
+    'conflict-strategy': strategyOption,
     ...retentionOptions,
     'log-level': { type: 'string', value: '<level>', env: 'POCKET_LOG_LEVEL', default: 'info', summary: `${levels.slice(0, -1).join(', ')} or ${levels.at(-1)!}` }
   },
@@ -28,7 +28,7 @@ export const serve = command({
   async run ({ options, ...world }) {
     const port = wholeNumber('the port', options.port, { max: 65535 })
     const level = oneOf('the log level', options['log-level'], levels)
-    const conflictStrategy = oneOf('the conflict strategy', options['conflict-strategy'], conflictStrategies)
+    const conflictStrategy = strategyOf(options)
     const retention = retentionOf(options)
     const logger = await makeLogger(level, world)
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
