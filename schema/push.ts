@@ -16,7 +16,7 @@ const envelope = {
 
 export const PushRequest = message('PushRequest', {
   ...envelope,
-  changes: Type.Array(Type.Ref('Change'), { maxItems: 10_000 })
+  changes: Type.Array(Type.Ref('Change'), { description: 'At most as many as the limit changesPerPush of GET /sync/info.' })
 }, 'Changes from a client: the unit of retry. Send the same id again until it is answered.')
 
 /**

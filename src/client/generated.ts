@@ -193,6 +193,7 @@ export interface components {
              * @default false
              */
             atomic: boolean;
+            /** @description At most as many as the limit changesPerPush of GET /sync/info. */
             changes: components["schemas"]["Change"][];
         } & {
             [key: string]: unknown;
