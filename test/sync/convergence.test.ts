@@ -39,6 +39,14 @@ const step = fc.oneof(
 type Steps = ReadonlyArray<typeof step extends fc.Arbitrary<infer S> ? S : never>
 const steps = fc.array(step, { minLength: 10, maxLength: 80, size: 'max' })
 
+/** A client that takes nothing but pages pushes what is then merged: its checkpoint must not pass that. */
+const mergedUnread: Steps = [
+  { kind: 'edit', client: 2, id: 'b', field: 'z', deletes: false, skew: 0 },
+  { kind: 'edit', client: 0, id: 'b', field: 'x', deletes: false, skew: 0 },
+  { kind: 'push', client: 0, lost: false, renamed: false },
+  { kind: 'pull', client: 2, limit: 1 }
+]
+
 /** The server, which may be another one after a restart over the same log. */
 interface World {
   rules: Rules
@@ -110,7 +118,7 @@ for (const [name, options] of strategies) {
       } finally {
         await world.rules.close()
       }
-    }), { numRuns: RUNS })
+    }), { numRuns: RUNS, examples: [[mergedUnread]] })
     t.pass()
   })
 
