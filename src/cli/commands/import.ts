@@ -21,11 +21,12 @@ export const importDocuments = command({
   about: `Reads what export writes, or with --collection plain documents, one JSON object with an _id per line.
 Every line is a push and meets the same rules: one that is refused is told with its number, the others go
 on, and the end is 1; where another version is stored, the strategy says what stands. What was imported
-before is known and makes no new entry: after an error or a kill give the same command again. Takes the log for itself.`,
+before is known and makes no new entry: after an error or a kill give the same command again. Takes the log
+for itself.`,
   options: {
     db: dbOption,
     collection: { type: 'string', value: '<name>', summary: 'the lines are documents of this collection' },
-    timestamp: { type: 'string', value: '<ms>', summary: 'with --collection: when they were edited; else when the file was, or now' },
+    timestamp: { type: 'string', value: '<ms>', summary: 'when the documents were edited (when the file was, or now)' },
     'conflict-strategy': strategyOption,
     'dry-run': { type: 'boolean', summary: 'only say which lines would be refused for what they are' }
   },
