@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import type { CollectionOptions, Conflict } from '../../src/collections.ts'
 import { OfflineClient } from '../support/offline-client.ts'
-import { openRules, pull, push, replicate, START, type Rules, type TestChange } from '../support/rules.ts'
+import { openRules, pull, push, replicate, START, type TestChange } from '../support/rules.ts'
+import { inMemory, overFile, type World } from '../support/world.ts'
 
 const RUNS = Number(process.env['POCKET_RUNS'] ?? 100)
 const RETENTION = 10
@@ -46,12 +46,6 @@ const mergedUnread: Steps = [
   { kind: 'push', client: 0, lost: false, renamed: false },
   { kind: 'pull', client: 2, limit: 1 }
 ]
-
-/** The server, which may be another one after a restart over the same log. */
-interface World {
-  rules: Rules
-  readonly reopen: () => Promise<void>
-}
 
 /** @returns what was committed before this may be gone from the history */
 async function play (world: World, clients: readonly OfflineClient[], steps: Steps): Promise<number> {
@@ -112,7 +106,7 @@ async function endsAlike (world: World, steps: Steps): Promise<boolean> {
 for (const [name, options] of strategies) {
   t.test(`promise 8 (Convergent): with ${name} every interleaving of edits, pushes, lost answers, pulls, restarts and compactions ends with equal replicas, and nothing answered is gone before its time`, async t => {
     await fc.assert(fc.asyncProperty(steps, async steps => {
-      const world = { rules: await openRules(options), reopen: async () => {} }
+      const world = await inMemory(options)
       try {
         return await endsAlike(world, steps)
       } finally {
@@ -127,18 +121,7 @@ for (const [name, options] of strategies) {
     t.testdir()
     await fc.assert(fc.asyncProperty(steps, async steps => {
       const path = join(t.testdirName, `${++files}.db`)
-      const open = async (time = START): Promise<Rules> => {
-        const rules = await openRules({ ...options, store: new SqliteChangeLog(path, { ballastBytes: 0 }) })
-        rules.clock.time = time
-        return rules
-      }
-      const world = {
-        rules: await open(),
-        async reopen () {
-          await world.rules.close()
-          world.rules = await open(world.rules.clock.time)
-        }
-      }
+      const world = await overFile(path, options)
       try {
         return await endsAlike(world, steps)
       } finally {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
-import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { apply, openRules, pull, push, replicate, START, type Rules, type TestChange } from '../support/rules.ts'
+import { overFile, type World } from '../support/world.ts'
 import type { Checkpoint } from '../../schema/checkpoint.ts'
 
 const RUNS = Number(process.env['POCKET_RUNS'] ?? 150)
@@ -62,12 +62,6 @@ t.test('promise 8 (Convergent): mutually concurrent changes to a document that e
 function permutations<T> (items: readonly T[]): T[][] {
   if (items.length < 2) return [[...items]]
   return items.flatMap((item, i) => permutations([...items.slice(0, i), ...items.slice(i + 1)]).map(rest => [item, ...rest]))
-}
-
-/** The server, which may be another one after a restart over the same log. */
-interface World {
-  rules: Rules
-  readonly restart: () => Promise<void>
 }
 
 /** A client as WIRE describes one: it applies what it is told, keeps the higher checkpoint, and echoes it whole. */
@@ -158,7 +152,7 @@ async function play (world: World, replicas: Replica[], steps: ReadonlyArray<typ
     if (one.kind === 'pull') await replica.pull(one.limit)
     else if (one.kind === 'compact') await rules.store.compact()
     else if (one.kind === 'forget') replica.epoch = undefined
-    else if (one.kind === 'restart') await world.restart()
+    else if (one.kind === 'restart') await world.reopen()
     else {
       const changes = one.changes.map(({ id, value, delete: deleted, skew }) => ({
         operation: deleted ? 'delete' : 'update', documentId: id, document: deleted ? null : { value, number, client: one.client }, timestamp: rules.clock.now() + skew
@@ -192,7 +186,7 @@ const TITLE = 'promise 8 (Convergent) and promise 4 (Safe checkpoints): whatever
 
 t.test(TITLE, async t => {
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 25 }), async steps => withRules(async rules =>
-    await endsAlike({ rules, restart: async () => {} }, steps))), { numRuns: RUNS })
+    await endsAlike({ rules, reopen: async () => {} }, steps))), { numRuns: RUNS })
   t.pass()
 })
 
@@ -201,18 +195,7 @@ t.test(`${TITLE}: over a file, with restarts`, async t => {
   t.testdir()
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 20 }), async steps => {
     const path = join(t.testdirName, `${++files}.db`)
-    const open = async (time = START): Promise<Rules> => {
-      const rules = await openRules({ store: new SqliteChangeLog(path, { ballastBytes: 0 }) })
-      rules.clock.time = time
-      return rules
-    }
-    const world = {
-      rules: await open(),
-      async restart () {
-        await world.rules.close()
-        world.rules = await open(world.rules.clock.time)
-      }
-    }
+    const world = await overFile(path)
     try {
       return await endsAlike(world, steps)
     } finally {
@@ -224,7 +207,7 @@ t.test(`${TITLE}: over a file, with restarts`, async t => {
 
 t.test('promise 4 (Safe checkpoints): the size of the pages does not change what is seen', async t => {
   await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 20 }), async steps => withRules(async rules => {
-    const world = { rules, restart: async () => {} }
+    const world = { rules, reopen: async () => {} }
     await play(world, ['phone', 'laptop', null].map(name => new Replica(world, name)), steps)
     const whole = sorted((await replicate(rules)).documents)
     for (const limit of [1, 2, 3]) {
