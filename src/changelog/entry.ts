@@ -72,7 +72,7 @@ export function hasContent (identity: Uint8Array, contentHash: Uint8Array): bool
 }
 
 /** How far ahead of the server a client's clock may be before its time is clamped, ms (DESIGN 5). */
-const CLOCK_LEAD = 60_000
+const CLOCK_TOLERANCE = 60_000
 
 /**
  * The sequence an appended change takes: the caller's own if it has one (not 0), else the next.
@@ -131,7 +131,12 @@ function parse (text: string): unknown {
   }
 }
 
+/** A clock that runs ahead can win its owner no more than the tolerance (promise 10). */
+export function clamp (timestamp: number, now: number): number {
+  return Math.min(timestamp, now + CLOCK_TOLERANCE)
+}
+
 /** The effective time of a change that follows a head: later than that, and clamped to the server's clock. */
 export function effectiveAfter (head: Pick<EntryFacts, 'effectiveTime'> | null, timestamp: number, now: number): number {
-  return Math.max(Math.min(timestamp, now + CLOCK_LEAD), (head?.effectiveTime ?? -1) + 1)
+  return Math.max(clamp(timestamp, now), (head?.effectiveTime ?? -1) + 1)
 }

@@ -5,11 +5,9 @@
  * so every order of arrival ends the same (promise 8).
  */
 import type { EntryFacts, Operation, StoredEntry } from '../changelog/changelog.ts'
+import { clamp } from '../changelog/entry.ts'
 import type { ConflictStrategy } from '../collections.ts'
 import type { Incoming } from './incoming.ts'
-
-/** How far a client's clock may run ahead before it is clamped, ms. */
-const CLOCK_TOLERANCE = 60_000
 
 /** What a conflict and the clamp need to know of a version. */
 export type Version = Pick<EntryFacts, 'sequence' | 'operation' | 'effectiveTime' | 'hash' | 'rev'>
@@ -173,9 +171,4 @@ export function operationOver (head: Version, deletes: boolean): Operation {
 export function effectiveTime (change: Incoming, now: number, base: Pick<Base, 'effectiveTime'> | null): number {
   const time = clamp(change.timestamp, now)
   return base === null ? time : Math.max(time, base.effectiveTime + 1)
-}
-
-/** A clock that runs ahead can win its owner no more than the tolerance. */
-export function clamp (timestamp: number, now: number): number {
-  return Math.min(timestamp, now + CLOCK_TOLERANCE)
 }

@@ -1,11 +1,11 @@
 /** Settles a change that is concurrent with the version that stands, by the strategy of its collection. */
 import { isDeepStrictEqual } from 'node:util'
-import { contentHash } from '../changelog/entry.ts'
+import { clamp, contentHash } from '../changelog/entry.ts'
 import type { Operation, StoredEntry } from '../changelog/changelog.ts'
 import type { ResolveConflict, Strategy } from '../collections.ts'
 import { catalogue, type ErrorItem } from '../errors.ts'
 import type { Caller } from './caller.ts'
-import { clamp, clientWins, effectiveTime, isVain, lastWriteWins, operationOver, overrule, serverWins, stands, unitedTime, type Base, type Clash, type Decision, type Judge } from './decide.ts'
+import { clientWins, effectiveTime, isVain, lastWriteWins, operationOver, overrule, serverWins, stands, unitedTime, type Base, type Clash, type Decision, type Judge } from './decide.ts'
 import { makeDocument, saysTheSame, withoutRev, type Made, type Met } from './made.ts'
 import { isObject, mergeObjects, valueAt, type JsonObject, type Path } from './merge.ts'
 import type { PushDeps } from './message.ts'

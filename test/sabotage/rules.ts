@@ -38,7 +38,7 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     breaks: 'promise 10 (Not ruled by client clocks): no clock is clamped',
-    file: 'src/sync/decide.ts',
+    file: 'src/changelog/entry.ts',
     find: 'return Math.min(timestamp, now + CLOCK_TOLERANCE)',
     replace: 'return timestamp',
     test: push,

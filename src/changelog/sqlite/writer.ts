@@ -96,8 +96,8 @@ export class Writer {
     this.#push = database.prepare("SELECT fingerprint, first, outcome FROM pushes WHERE message_id IN (?, '') AND key = ?")
     this.#head = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
     this.#facts = database.prepare(`SELECT ${FACTS} FROM log l WHERE l.sequence = ?`).raw()
-    // Among the oldest only: one that a clock once dated into the future waits for a compaction.
     this.#oldest = database.prepare('SELECT server_timestamp FROM pushes ORDER BY id LIMIT 1').pluck()
+    // Among the oldest only: one that a clock once dated into the future waits for a compaction.
     this.#prune = database.prepare('DELETE FROM pushes WHERE id IN (SELECT id FROM pushes ORDER BY id LIMIT 0 + ?) AND server_timestamp < ?')
   }
 
