@@ -11,7 +11,7 @@ function comments (text: string, declaration: string): Map<string, string> {
     if (here && (ts.isPropertyAssignment(node) || ts.isPropertySignature(node))) {
       const doc = ts.getJSDocCommentsAndTags(node).find(ts.isJSDoc)
       const comment = ts.getTextOfJSDocComment(doc?.comment)
-      if (comment === undefined) throw new Error(`src/config.ts: ${declaration}.${node.name.getText()} has no comment to put into the README`)
+      if (comment === undefined) throw new Error(`${declaration}.${node.name.getText()} has no comment to put into the README`)
       found.set(node.name.getText(), comment.replace(/\s+/g, ' ').replaceAll('|', '\\|'))
       return
     }
@@ -39,10 +39,11 @@ function defaultsTable (defaults: Readonly<Record<string, number>>, comments: Re
   return [head, '| --- | --- | --- |', ...rows].join('\n')
 }
 
-/** The README's tables of options, limits and retention, as src/config.ts has them. */
+/** The README's tables of options, limits and retention, as the source has them. */
 export async function optionTables (): Promise<string> {
-  const text = await readFile(new URL('../src/config.ts', import.meta.url), 'utf8')
-  const options = [...comments(text, 'PocketServerOptions')].map(([name, comment]) => `| \`${name}\` | ${comment} |`)
+  const source = (name: string): Promise<string> => readFile(new URL(`../src/${name}`, import.meta.url), 'utf8')
+  const text = await source('config.ts')
+  const options = [...comments(await source('access.ts'), 'AccessOptions'), ...comments(text, 'PocketServerOptions')].map(([name, comment]) => `| \`${name}\` | ${comment} |`)
   return [
     ['| option | meaning |', '| --- | --- |', ...options].join('\n'),
     defaultsTable(defaultLimits, comments(text, 'defaultLimits'), '| `limits.…` | default | what it stops, or bounds |'),

@@ -1,19 +1,10 @@
 /** What may be set for the whole server and again for single collections: how conflicts are settled. */
 import { CollectionName } from '../schema/common.ts'
+import type { AppDocument, User } from './access.ts'
 
 /** In words: the README, "Conflicts". */
 export const conflictStrategies = ['last-write-wins', 'server-wins', 'client-wins', 'merge'] as const
 export type ConflictStrategy = typeof conflictStrategies[number]
-
-/** Who: the result of authentication. */
-export interface User {
-  readonly id: string
-  readonly userId: string
-  readonly [claim: string]: unknown
-}
-
-/** A document as the application knows it. */
-export type AppDocument = Readonly<Record<string, any>>
 
 export interface Conflict {
   readonly collection: string

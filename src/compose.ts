@@ -8,6 +8,7 @@ import { parseMessage } from './http/json-gate.ts'
 import { Activity } from './http/services.ts'
 import type { Services } from './http/services.ts'
 import { checkChange } from './http/validate.ts'
+import { Access } from './sync/access.ts'
 import type { Clock } from './sync/clock.ts'
 import { LiveFeed } from './sync/feed.ts'
 import { Histories } from './sync/history.ts'
@@ -16,6 +17,7 @@ import type { PushDeps } from './sync/message.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
 import { Revivals } from './sync/revival.ts'
+import { Views } from './sync/view.ts'
 
 export const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
 
@@ -42,7 +44,9 @@ export interface Parts extends Services {
 
 /** The services that the routes call, over one open change log. */
 export function compose (config: Config, { store, bell, draining }: Pick<Services, 'store' | 'bell' | 'draining'>): Parts {
-  const { limits, logger, heartbeatInterval, clientTimeout, retention } = config
+  const { limits, logger, heartbeatInterval, clientTimeout, retention, access: rules } = config
+  const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed, and denied') })
+  const views = new Views({ store, access, rules })
   const pushes = new Pushes({ store, bell, clock, limits, checkChange, conflicts: conflictRules(config) })
   const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
   const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
@@ -53,7 +57,7 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
     bell,
     version,
     pushes,
-    pulls: new Pulls({ store, bell, clock, limits }),
+    pulls: new Pulls({ store, bell, clock, limits, views }),
     histories: new Histories({ store, limits }),
     revivals: new Revivals({ store, clock, pushes, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
     feed: new LiveFeed({

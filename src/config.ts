@@ -1,3 +1,5 @@
+import { resolveAccess } from './access.ts'
+import type { AccessOptions, AccessRules } from './access.ts'
 import type { ChangeLog } from './changelog/changelog.ts'
 import { resolveCollections } from './collections.ts'
 import type { CollectionOptions, Collections, ConflictStrategy, ResolveConflict } from './collections.ts'
@@ -36,6 +38,8 @@ export const defaultLimits = {
   conflictBytes: 16 * MiB,
   /** Attempts to commit while others move the same heads, then 503 busy. */
   commitAttempts: 8,
+  /** An `authorize` that never answers and holds a push or a page for ever: after this it has denied. */
+  authorizeMs: 10 * second,
   /** A `resolveConflict` that never answers and holds its document for ever: after this its change is rejected. */
   resolveMs: 10 * second,
   /** How long a checkpoint ahead of this node's head may wait for it. */
@@ -110,7 +114,7 @@ export interface StreamClient {
 }
 
 /** Options of `new PocketServer(options)`. */
-export interface PocketServerOptions {
+export interface PocketServerOptions extends AccessOptions {
   /** Where changes are kept: a `ChangeStore`, or any class with the seven methods. Default: SQLite at `./pocket.db`. */
   changeLog?: ChangeLog
   /** Hints between nodes. Default: this process only. */
@@ -152,6 +156,7 @@ export interface PocketServerOptions {
 }
 
 export interface Config {
+  readonly access: AccessRules
   readonly open: boolean
   readonly hosts: readonly string[]
   readonly collections: Collections
@@ -188,7 +193,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
 ])
 
@@ -204,6 +209,7 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
   const streams = options.maxConnectionsPerUser === undefined ? {} : { streamsPerUser: options.maxConnectionsPerUser }
   const retained = { ...options.historyRetention !== undefined && { history: options.historyRetention }, ...options.tombstoneRetention !== undefined && { tombstones: options.tombstoneRetention } }
   return Object.freeze({
+    access: resolveAccess(options),
     open: options.open ?? false,
     hosts: Object.freeze([...options.hosts ?? []]),
     collections: resolveCollections(options),

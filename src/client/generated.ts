@@ -124,6 +124,8 @@ export interface components {
             global?: number;
             /** @description During a first sync: the head when it began. */
             snapshot?: number;
+            /** @description Under which rights it was made: when they change, the server asks for a resync. */
+            scope?: string;
             /** @description One position per collection, for clients that keep them apart. */
             sequences?: {
                 [key: string]: number;

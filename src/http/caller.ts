@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http'
 import { SyncError } from '../errors.ts'
 import type { Caller } from '../sync/caller.ts'
+import type { Exchange } from './exchange.ts'
 
 /** @param clientId as the message has it; else the header `Sync-Client-Id` counts */
-export function callerOf ({ headers, socket }: IncomingMessage, clientId: string | undefined): Caller {
-  return { user: null, clientId: clientId ?? clientIdOf(headers['sync-client-id']), address: socket.remoteAddress ?? null }
+export function callerOf ({ request: { headers, socket }, user }: Pick<Exchange, 'request' | 'user'>, clientId: string | undefined): Caller {
+  return { user, clientId: clientId ?? clientIdOf(headers['sync-client-id']), address: socket.remoteAddress ?? null }
 }
 
 function clientIdOf (header: string | string[] | undefined): string | null {

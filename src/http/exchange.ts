@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RouteHandlerMethod } from 'fastify'
+import type { User } from '../access.ts'
 import type { SyncError } from '../errors.ts'
 import { discardRest } from './body.ts'
 import { problemOf, syncErrorOf } from './problem.ts'
@@ -14,7 +15,14 @@ export interface Exchange {
   readonly response: ServerResponse
   /** Of the message, once it could be read: problems echo it. */
   id: string | undefined
+  /** Who asks; null where the server runs without authentication. */
+  readonly user: User | null
+  /** When the credential ends, ms since 1970; Infinity where it does not. */
+  readonly expiresAt: number
 }
+
+/** What is refused may not have come far enough to have a user. */
+type Refused = Pick<Exchange, 'request' | 'response' | 'id'>
 
 export type Handler = (exchange: Exchange) => Promise<void> | void
 
@@ -22,7 +30,7 @@ export type Handler = (exchange: Exchange) => Promise<void> | void
 export function serve (services: Services, handler: Handler): RouteHandlerMethod {
   return (request, reply) => {
     reply.hijack()
-    const exchange = { request: request.raw, response: reply.raw, id: undefined }
+    const exchange = { request: request.raw, response: reply.raw, id: undefined, user: null, expiresAt: Infinity }
     try {
       handler(exchange)?.catch((error: unknown) => refuse(services, exchange, error))
     } catch (error) {
@@ -32,7 +40,7 @@ export function serve (services: Services, handler: Handler): RouteHandlerMethod
 }
 
 /** Answers with a problem, and tells the log of what the operator should know. */
-export function refuse (services: Services, exchange: Exchange, error: unknown): void {
+export function refuse (services: Services, exchange: Refused, error: unknown): void {
   const refusal = syncErrorOf(error)
   if (refusal.code === 'internal_error') services.config.logger.error({ err: refusal.cause ?? refusal, code: refusal.code }, 'a request failed')
   else if (refusal.status >= 500) services.config.logger.warn({ code: refusal.code, detail: refusal.message }, 'a request was refused')
@@ -40,7 +48,7 @@ export function refuse (services: Services, exchange: Exchange, error: unknown):
 }
 
 /** @param closing whether the connection ends with this answer in any case */
-export function writeProblem ({ request, response, id }: Exchange, error: SyncError, closing = false): void {
+export function writeProblem ({ request, response, id }: Refused, error: SyncError, closing = false): void {
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return

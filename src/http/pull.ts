@@ -30,19 +30,19 @@ async function pull (services: Services, exchange: Exchange): Promise<void> {
   release()
   exchange.id = idOf(value)
   const message = asPull(value)
-  const page = (message.waitMs ?? 0) > 0 ? await longPoll(services, message, exchange) : await services.pulls.pull(message, services.draining)
+  const page = (message.waitMs ?? 0) > 0 ? await longPoll(services, message, exchange) : await services.pulls.pull(message, exchange.user, services.draining)
   services.activity.lastSync = services.clock.now()
   await sendJson(services, exchange, { body: pullText(message.id, page, services.clock.now()), cacheControl: 'private, no-store' })
 }
 
 /** Waits no longer than the client does, nor than the server lives. */
-async function longPoll ({ pulls, draining }: Services, message: PullRequest, { response }: Exchange): Promise<PageAnswer> {
+async function longPoll ({ pulls, draining }: Services, message: PullRequest, { response, user }: Exchange): Promise<PageAnswer> {
   const over = new AbortController()
   const end = (): void => over.abort()
   response.once('close', end)
   draining.addEventListener('abort', end)
   try {
-    return await pulls.pull(message, over.signal)
+    return await pulls.pull(message, user, over.signal)
   } finally {
     response.off('close', end)
     draining.removeEventListener('abort', end)

@@ -29,7 +29,7 @@ async function push (services: Services, exchange: Exchange): Promise<void> {
     exchange.id = idOf(value)
     const { id, timestamp, collection, changes, checkpoint, epoch, atomic, clientId } = asPush(value)
     const message = { id, timestamp, collection, changes, checkpoint, epoch, atomic, condemned }
-    const { body, replayed } = await services.pushes.push(message, callerOf(request, clientId))
+    const { body, replayed } = await services.pushes.push(message, callerOf(exchange, clientId))
     services.activity.lastSync = services.clock.now()
     await sendJson(services, exchange, replayed ? { body, cacheControl: 'no-store', headers: ['idempotency-replayed', 'true'] } : { body, cacheControl: 'no-store' })
   } finally {

@@ -1,5 +1,4 @@
 /** GET /sync/stream: live changes as Server-Sent Events. What is said on them is `sync/feed.ts`. */
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { CollectionName, EpochId } from '../../schema/common.ts'
 import { SyncError } from '../errors.ts'
@@ -20,11 +19,12 @@ export function streamRoutes (app: FastifyInstance, services: Services): void {
 }
 
 /** What is wrong with the request is said before the stream begins; from then on everything is said on it. */
-function stream ({ feed, config }: Services, { request, response }: Exchange): void {
+function stream ({ feed, config }: Services, exchange: Exchange): void {
+  const { request, response } = exchange
   if (!acceptsEventStream(request.headers.accept)) {
     throw new SyncError('not_acceptable', { detail: 'a stream is text/event-stream' })
   }
-  const asked = parseRequest(request, config.limits.collectionsPerPull)
+  const asked = parseRequest(exchange, config.limits.collectionsPerPull)
   inOnePacket(response, () => {
     startEventStream(request, response)
     if (request.method === 'HEAD') response.end()
@@ -33,14 +33,15 @@ function stream ({ feed, config }: Services, { request, response }: Exchange): v
 }
 
 /** @throws SyncError invalid_cursor, invalid_message, too_large */
-function parseRequest (request: IncomingMessage, most: number): StreamRequest {
+function parseRequest (exchange: Exchange, most: number): StreamRequest {
+  const { request, user, expiresAt } = exchange
   const { searchParams } = new URL(request.url!, 'http://localhost')
-  const { user, clientId } = callerOf(request, undefined)
   return {
     since: sinceOf(request.headers['last-event-id'] as string | undefined, searchParams),
     collections: collectionsOf(searchParams.getAll('collections').join(','), most),
-    userId: user?.id ?? null,
-    clientId
+    user,
+    expiresAt,
+    clientId: callerOf(exchange, undefined).clientId
   }
 }
 

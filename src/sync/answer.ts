@@ -32,14 +32,14 @@ export async function answerText (deps: PushDeps, message: PushMessage, answered
 function safeCheckpoint ({ checkpoint }: PushMessage, { outcomes, first }: Answered): NonNullable<PushMessage['checkpoint']> {
   // Clients that keep positions per collection move them by pulling only.
   if (checkpoint?.sequences !== undefined) return checkpoint
-  const own = checkpoint?.global ?? 0
-  const snapshot = checkpoint?.snapshot === undefined ? {} : { snapshot: checkpoint.snapshot }
-  if (first !== own + 1) return { global: own, ...snapshot }
+  const { global: own = 0, snapshot, scope } = checkpoint ?? {}
+  const marks = { ...snapshot !== undefined && { snapshot }, ...scope !== undefined && { scope } }
+  if (first !== own + 1) return { global: own, ...marks }
   const exact = new Set<number>()
   for (const outcome of outcomes) if (outcome.status === 'applied' && outcome.offset !== null) exact.add(outcome.offset)
   let count = 0
   while (exact.has(count)) count++
-  return { global: own + count, ...snapshot }
+  return { global: own + count, ...marks }
 }
 
 function resultText (outcome: Outcome, index: number, { message, first, merged }: { message: PushMessage, first: number, merged: ReadonlyMap<number, string> }): string {

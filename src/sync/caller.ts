@@ -1,4 +1,4 @@
-import type { User } from '../collections.ts'
+import type { User } from '../access.ts'
 
 /** Who sends a message, from which replica and from where. */
 export interface Caller {

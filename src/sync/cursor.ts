@@ -14,6 +14,8 @@ export interface Position {
   readonly epoch: string | undefined
   /** Of a first sync under way: the head when it began. */
   readonly snapshot: number | undefined
+  /** The digest of the rights it was handed out under. */
+  readonly scope: string | undefined
 }
 
 const syntax = /^(0|[1-9][0-9]{0,15})(?:~e([a-z0-9]{1,32}))?(?:~c([A-Za-z0-9_-]{1,64}))?(?:~s(0|[1-9][0-9]{0,15}))?$/
@@ -25,11 +27,11 @@ export function parseCursor (text: string): Position {
   const after = Number(match[1])
   const snapshot = match[4] === undefined ? undefined : Number(match[4])
   if (after > MAX_INTEGER || (snapshot ?? 0) > MAX_INTEGER) throw new SyncError('invalid_cursor', { detail: 'a sequence is at most 2^53 − 1' })
-  return { after, epoch: match[2], snapshot }
+  return { after, epoch: match[2], snapshot, scope: match[3] }
 }
 
-export function formatCursor (after: number, epoch: string): string {
-  return `${after}~e${epoch}`
+export function formatCursor ({ after, epoch, scope, snapshot }: Position & { readonly after: number }): string {
+  return `${after}${epoch === undefined ? '' : `~e${epoch}`}${scope === undefined ? '' : `~c${scope}`}${snapshot === undefined ? '' : `~s${snapshot}`}`
 }
 
 /** The position a message's checkpoint names; without one, the beginning. */
@@ -38,7 +40,8 @@ export function positionOf (checkpoint: Checkpoint | undefined, epoch: string | 
   return {
     after: sequences === undefined ? checkpoint?.global ?? 0 : new Map(Object.entries(sequences)),
     epoch,
-    snapshot: checkpoint?.snapshot
+    snapshot: checkpoint?.snapshot,
+    scope: checkpoint?.scope
   }
 }
 

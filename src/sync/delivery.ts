@@ -11,6 +11,7 @@ import { readPage } from './page.ts'
 import type { Stream } from './stream.ts'
 import type { Tail } from './tail.ts'
 import { epochOf, resyncReason, type LogState } from './validity.ts'
+import { everything } from './view.ts'
 
 /** Sockets written in one turn of the event loop: between turns requests are answered. */
 const WRITES = 256
@@ -100,8 +101,8 @@ export class Delivery {
   #greetIfValid (stream: Stream, state: LogState): boolean {
     const { tail } = this.#options
     const asked = stream.place
-    if (asked !== null && resyncReason(asked, state) !== null) return false
-    stream.place = asked === null ? tail.place : new Place(asked.after, epochOf(state, asked.after), asked.snapshot)
+    if (asked !== null && resyncReason(asked, state, undefined) !== null) return false
+    stream.place = asked === null ? tail.place : new Place(asked.after, epochOf(state, asked.after), asked)
     this.#greet(stream, state.head)
     return true
   }
@@ -187,11 +188,12 @@ export class Delivery {
       position,
       collections: scope.collections === null ? null : [...scope.collections],
       limit: Math.max(1, Math.min(limits.frameEntries, ENTRIES)),
-      bytes: limits.frameBytes
+      bytes: limits.frameBytes,
+      view: everything
     })
-    const { global, snapshot } = answer.checkpoint
+    const { global, ...marks } = answer.checkpoint
     const { count, hasMore, epoch, state } = answer
-    const end = new Place(global!, epoch, snapshot)
+    const end = new Place(global!, epoch, marks)
     const frame = new PageFrame(oneLine(answer.changes), { end, count, hasMore, state })
     // A last page must be newer than every page before it, so it is read for each stream anew.
     return hasMore ? this.#cache(stream, position, frame) : frame
@@ -199,8 +201,8 @@ export class Delivery {
 
   #take (stream: Stream, frame: PageFrame): void {
     if (!stream.greeted) {
-      const { after, snapshot } = stream.place!
-      stream.place = new Place(after, epochOf(frame.state, after), snapshot)
+      const { after, ...marks } = stream.place!
+      stream.place = new Place(after, epochOf(frame.state, after), marks)
       this.#greet(stream, frame.state.head)
     }
     this.#give(stream, frame)

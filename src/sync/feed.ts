@@ -110,7 +110,7 @@ export class LiveFeed implements Feed {
 
   connect (request: StreamRequest, sink: Sink): void {
     const { since } = request
-    const place = since === 'now' ? null : new Place(since.after, since.epoch, since.snapshot)
+    const place = since === 'now' ? null : new Place(since.after, since.epoch, since)
     const refusal = this.#refusal(request)
     if (refusal !== null) {
       sink.write(byeFrame(refusal, this.#pause(LATER), place ?? this.#knownPlace()))
@@ -151,10 +151,10 @@ export class LiveFeed implements Feed {
     this.#tail.sleep()
   }
 
-  #refusal ({ userId }: StreamRequest): ByeReason | null {
+  #refusal ({ user }: StreamRequest): ByeReason | null {
     const { streams, streamsPerUser } = this.#options.limits
     if (this.#closed !== undefined) return 'shutdown'
-    return this.#streams.size >= streams || this.#scopes.streamsOf(userId) >= streamsPerUser ? 'overloaded' : null
+    return this.#streams.size >= streams || this.#scopes.streamsOf(user?.id ?? null) >= streamsPerUser ? 'overloaded' : null
   }
 
   #knownPlace (): Place | null {
@@ -164,7 +164,7 @@ export class LiveFeed implements Feed {
   #add (request: StreamRequest, place: Place | null, sink: Sink): Stream {
     const { clock, limits, random } = this.#options
     const life = limits.streamMs * (0.8 + random() * 0.2) / this.#sweepMs
-    const scope = this.#scopes.take(request.collections, request.userId)
+    const scope = this.#scopes.take(request.collections, request.user?.id ?? null)
     const stream = new Stream({ id: String(++this.#ids), scope, request, place, sink, connectedAt: clock.now(), life })
     this.#streams.set(stream.facts.id, stream)
     return stream
@@ -175,7 +175,7 @@ export class LiveFeed implements Feed {
     stream.open = false
     const { id, scope, request } = stream.facts
     this.#streams.delete(id)
-    this.#scopes.release(scope, request.userId)
+    this.#scopes.release(scope, request.user?.id ?? null)
     if (this.#streams.size === 0) this.#tail.sleep()
     this.#options.onDisconnect?.(stream.describe())
     this.#settle()

@@ -14,27 +14,29 @@ export class Place {
   readonly epoch: string | undefined
   /** Of a first sync under way: the head when it began. */
   readonly snapshot: number | undefined
+  /** The digest of the rights it was reached under. */
+  readonly scope: string | undefined
   #id: string | undefined
   #ping: Buffer | undefined
 
-  constructor (after: number, epoch: string | undefined, snapshot?: number) {
+  constructor (after: number, epoch: string | undefined, { snapshot, scope }: { snapshot?: number | undefined, scope?: string | undefined } = {}) {
     this.after = after
     this.epoch = epoch
     this.snapshot = snapshot
+    this.scope = scope
   }
 
   /** The cursor as a client sends it back. */
   get id (): string {
     if (this.#id === undefined) {
-      const cursor = this.epoch === undefined ? String(this.after) : formatCursor(this.after, this.epoch)
-      this.#id = this.snapshot === undefined ? cursor : `${cursor}~s${this.snapshot}`
+      this.#id = formatCursor(this)
     }
     return this.#id
   }
 
   get checkpoint (): string {
-    const snapshot = this.snapshot === undefined ? '' : `,"snapshot":${this.snapshot}`
-    return `{"global":${this.after}${snapshot}}`
+    const { after: global, snapshot, scope } = this
+    return JSON.stringify({ global, snapshot, scope })
   }
 
   get ping (): Buffer {

@@ -6,6 +6,7 @@ import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { ChangeStore, Row, Shown, StoredEntry } from '../changelog/changelog.ts'
 import { highest, lowest, type Position } from './cursor.ts'
 import { assertValid, epochOf, type LogState } from './validity.ts'
+import type { View } from './view.ts'
 
 export interface PageQuery {
   readonly position: Position
@@ -13,6 +14,8 @@ export interface PageQuery {
   readonly collections: readonly string[] | null
   readonly limit: number
   readonly bytes: number
+  /** Of the reader, as of now. */
+  readonly view: View
 }
 
 export interface PageAnswer {
@@ -29,17 +32,18 @@ export interface PageAnswer {
 
 /** @throws SyncError resync_required when the position cannot be continued from */
 export async function readPage (store: ChangeStore, query: PageQuery): Promise<PageAnswer> {
-  const { position } = query
+  const { position, view } = query
   const after = typeof position.after === 'number' ? position.after : await startsOf(store, position.after, query)
-  const page = await store.read({ after, collections: query.collections, limit: query.limit, bytes: query.bytes })
-  assertValid(position, page)
+  const page = await store.read({ after, collections: query.collections, ...view.channels !== undefined && { channels: view.channels }, limit: query.limit, bytes: query.bytes })
+  assertValid(position, page, view.scope)
+  const rows = await view.shown(page.rows)
   const reached = typeof after === 'number' ? Math.max(after, page.scanned) : page.scanned
   const start = lowest({ ...position, after })
   const hasMore = reached < page.head && reached > start
   return {
-    changes: changesText(page.rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, page.rows)),
-    count: page.rows.length,
-    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(position, after, reached), ...snapshotMark(position, page, hasMore) },
+    changes: changesText(rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, rows)),
+    count: rows.length,
+    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(position, after, reached), ...snapshotMark(position, page, hasMore), ...view.scope !== undefined && { scope: view.scope } },
     hasMore,
     epoch: epochOf(page, reached),
     state: page

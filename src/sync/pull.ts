@@ -4,11 +4,17 @@ import type { Limits } from '../config.ts'
 import { SyncError } from '../errors.ts'
 import { positionOf, type Position } from './cursor.ts'
 import { readPage, type PageAnswer, type PageQuery } from './page.ts'
+import type { User } from '../access.ts'
+import type { Views } from './view.ts'
 import { nextRing, waitForHead, type WaitDeps } from './wait.ts'
 
 export interface PullDeps extends WaitDeps {
   readonly limits: Limits
+  readonly views: Views
 }
+
+/** What a client asks for. */
+type Asked = Omit<PageQuery, 'view'>
 
 export class Pulls {
   readonly #deps: PullDeps
@@ -21,13 +27,13 @@ export class Pulls {
    * @param signal ends a long poll early: the client left, or the server drains
    * @throws SyncError resync_required, too_large, invalid_cursor
    */
-  async pull (request: PullRequest, signal?: AbortSignal): Promise<PageAnswer> {
-    const { limits, store } = this.#deps
-    const query = this.#query(request)
-    await this.waitForHead(query.position, signal)
+  async pull (request: PullRequest, user: User | null, signal?: AbortSignal): Promise<PageAnswer> {
+    const { limits } = this.#deps
+    const asked = this.#query(request)
+    await this.waitForHead(asked.position, signal)
     const wait = Math.min(request.waitMs ?? 0, limits.waitMs)
-    const answer = wait > 0 ? await this.#readOrWait(query, wait, signal) : await readPage(store, query)
-    if (typeof query.position.after === 'number') return answer
+    const answer = wait > 0 ? await this.#readOrWait(asked, user, { wait, signal }) : await this.#read(asked, user)
+    if (typeof asked.position.after === 'number') return answer
     // Clients that keep positions per collection adopt the answered checkpoint whole, so it keeps their other members.
     const { snapshot, ...kept } = request.checkpoint ?? {}
     return { ...answer, checkpoint: { ...kept, ...answer.checkpoint } }
@@ -38,7 +44,13 @@ export class Pulls {
     await waitForHead(this.#deps, position, this.#deps.limits.aheadMs, signal)
   }
 
-  #query (request: PullRequest): PageQuery {
+  /** With the reader's rights as they are at that moment. */
+  async #read (asked: Asked, user: User | null): Promise<PageAnswer> {
+    const { store, views } = this.#deps
+    return await readPage(store, { ...asked, view: await views.of(user) })
+  }
+
+  #query (request: PullRequest): Asked {
     const { limits } = this.#deps
     if (request.collections.length > limits.collectionsPerPull) {
       throw new SyncError('too_large', { detail: `at most ${limits.collectionsPerPull} collections in one pull`, limit: { name: 'collectionsPerPull', max: limits.collectionsPerPull } })
@@ -51,14 +63,14 @@ export class Pulls {
     }
   }
 
-  async #readOrWait (query: PageQuery, wait: number, signal: AbortSignal | undefined): Promise<PageAnswer> {
-    const { store, clock } = this.#deps
+  async #readOrWait (asked: Asked, user: User | null, { wait, signal }: { wait: number, signal: AbortSignal | undefined }): Promise<PageAnswer> {
+    const { clock } = this.#deps
     const deadline = clock.now() + wait
     for (;;) {
       const done = new AbortController()
       const rung = nextRing(this.#deps, deadline, signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]))
       try {
-        const answer = await readPage(store, query)
+        const answer = await this.#read(asked, user)
         if (answer.count > 0 || answer.hasMore || !await rung) return answer
       } finally {
         done.abort()

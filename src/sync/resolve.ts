@@ -1,5 +1,6 @@
 /** Asks the application's own conflict rule, and takes from it only what a client could have sent. */
 import type { Conflict, ResolveConflict } from '../collections.ts'
+import { inTime, late } from './in-time.ts'
 import { isObject, type JsonObject } from './merge.ts'
 import type { PushDeps } from './message.ts'
 
@@ -8,14 +9,12 @@ export type Answer =
   /** One sentence for the client; what the rule threw is told to the operator alone. */
   | { readonly failed: string }
 
-const late = Symbol('late')
-
 /** Never throws: what the rule does wrong concerns one change (promise 7). */
 export async function resolve (resolver: ResolveConflict, conflict: Conflict, deps: PushDeps): Promise<Answer> {
-  const { limits, conflicts: { onError } } = deps
+  const { clock, limits, conflicts: { onError } } = deps
   const { collection, documentId } = conflict
   try {
-    const answer = await inTime(async () => await resolver(conflict), deps)
+    const answer = await inTime<object | null>(() => resolver(conflict), limits.resolveMs, clock)
     if (answer === late) throw new Error(`resolveConflict did not answer within ${limits.resolveMs} ms`)
     const problem = problemOf(answer, { documentId, depth: limits.depth })
     if (problem !== null) return refused(problem)
@@ -31,19 +30,6 @@ export async function resolve (resolver: ResolveConflict, conflict: Conflict, de
   function refused (problem: string): Answer {
     onError(new TypeError(`resolveConflict returned ${problem}`), { collection, documentId })
     return { failed: `It returned ${problem}.` }
-  }
-}
-
-/** A rule that never answers must not hold its document for ever. */
-async function inTime (run: () => Promise<unknown>, { clock, limits }: PushDeps): Promise<unknown> {
-  let cancel = (): void => {}
-  const timer = new Promise(resolve => {
-    if (limits.resolveMs !== Infinity) cancel = clock.after(limits.resolveMs, () => resolve(late))
-  })
-  try {
-    return await Promise.race([run(), timer])
-  } finally {
-    cancel()
   }
 }
 

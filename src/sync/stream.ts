@@ -1,4 +1,5 @@
 /** One open stream: a cursor and where its bytes go. It holds no changes, so a reader who stalls costs one of these. */
+import type { User } from '../access.ts'
 import type { StreamClient } from '../config.ts'
 import type { Place } from './frames.ts'
 import type { PageFrame } from './frames.ts'
@@ -37,7 +38,9 @@ export interface StreamRequest {
   /** Sorted and without repeats; null = all that the reader may see. */
   readonly collections: readonly string[] | null
   /** null where the server runs without authentication. */
-  readonly userId: string | null
+  readonly user: User | null
+  /** When the credential it came with ends, ms since 1970; Infinity where it does not. */
+  readonly expiresAt: number
   readonly clientId: string | null
 }
 
@@ -92,8 +95,8 @@ export class Stream {
 
   describe (): StreamClient {
     const { id, request, connectedAt, place } = this.facts
-    const { userId, clientId, collections } = request
+    const { user, clientId, collections } = request
     const cursor = this.place?.id ?? null
-    return { id, userId, clientId, collections, since: place?.id ?? 'now', cursor, connectedAt, bytesSent: this.bytesSent }
+    return { id, userId: user?.id ?? null, clientId, collections, since: place?.id ?? 'now', cursor, connectedAt, bytesSent: this.bytesSent }
   }
 }

@@ -117,7 +117,7 @@ export class Tail {
   }
 
   #goOn (page: Page): TailNews {
-    if (resyncReason(this.#place, page) !== null) return this.#startAt(page)
+    if (resyncReason(this.#place, page, undefined) !== null) return this.#startAt(page)
     const moved = page.scanned > this.ring.end
     if (moved) {
       this.ring.add(page.rows.map(encode), page.scanned)

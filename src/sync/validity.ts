@@ -4,7 +4,7 @@ import type { Epoch } from '../changelog/changelog.ts'
 import { SyncError } from '../errors.ts'
 import { highest, lowest, type Position } from './cursor.ts'
 
-export type ResyncReason = 'checkpoint-ahead' | 'epoch-changed' | 'compacted'
+export type ResyncReason = 'checkpoint-ahead' | 'epoch-changed' | 'compacted' | 'scope-changed'
 
 /** The log as one snapshot showed it. */
 export interface LogState {
@@ -21,15 +21,19 @@ function endOf (state: LogState, id: string): number | undefined {
   return next === undefined ? state.head : next.first - 1
 }
 
-/** Why the position cannot be continued from; null when it can. A client at 0 always can. */
-export function resyncReason (position: Position, state: LogState): ResyncReason | null {
+/**
+ * Why the position cannot be continued from; null when it can. A client at 0 always can.
+ * @param scope the digest of the reader's rights, where they have one
+ */
+export function resyncReason (position: Position, state: LogState, scope: string | undefined): ResyncReason | null {
   const top = highest(position)
   if (top === 0) return null
   if (position.epoch !== undefined) {
     const end = endOf(state, position.epoch)
     if (end === undefined || top > end) return 'epoch-changed'
   } else if (top > state.head) return 'checkpoint-ahead'
-  return isCompacted(position, state) ? 'compacted' : null
+  if (isCompacted(position, state)) return 'compacted'
+  return scope !== undefined && scope !== position.scope ? 'scope-changed' : null
 }
 
 /** Below the horizon tombstones are gone. A first sync that began above it missed none. */
@@ -50,9 +54,12 @@ export function epochOf (state: LogState, checkpoint: number): string {
   return epochAt(state.epochs, checkpoint).id
 }
 
-/** @throws SyncError resync_required when the position cannot be continued from */
-export function assertValid (position: Position, state: LogState): void {
-  const reason = resyncReason(position, state)
+/**
+ * @param scope the digest of the reader's rights now, where they have one
+ * @throws SyncError resync_required when the position cannot be continued from
+ */
+export function assertValid (position: Position, state: LogState, scope: string | undefined = position.scope): void {
+  const reason = resyncReason(position, state, scope)
   if (reason === null) return
   throw new SyncError('resync_required', { reason, epoch: epochOf(state, 0), detail: explain(reason, position, state) })
 }
@@ -60,5 +67,6 @@ export function assertValid (position: Position, state: LogState): void {
 function explain (reason: ResyncReason, position: Position, { head, horizon }: LogState): string {
   if (reason === 'compacted') return `the checkpoint ${lowest(position)} lies before ${horizon}, where the kept deletions begin`
   if (reason === 'checkpoint-ahead') return `the checkpoint ${highest(position)} is beyond the head ${head}`
+  if (reason === 'scope-changed') return 'what you may see has changed since this checkpoint was made'
   return `the checkpoint ${highest(position)} lies in a stretch of history that this log does not have`
 }

@@ -119,7 +119,7 @@ export async function openFeed ({ limits: given = {}, reading = store => store, 
     errors,
     connect ({ since = 'now', ...request } = {}, sink = new TestSink()) {
       const position = since === 'now' ? since : parseCursor(since) as StreamRequest['since']
-      feed.connect({ since: position, collections: null, userId: null, clientId: null, ...request }, sink)
+      feed.connect({ since: position, collections: null, user: null, expiresAt: Infinity, clientId: null, ...request }, sink)
       return sink
     },
     settle,

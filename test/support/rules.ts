@@ -1,15 +1,18 @@
 /** The rules over a store in memory, with a clock that tests own. */
 import type { ChangeStore } from '../../src/changelog/changelog.ts'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
+import { resolveAccess, type AccessOptions, type User } from '../../src/access.ts'
 import { resolveCollections, type CollectionOptions } from '../../src/collections.ts'
 import { defaultLimits, type Limits } from '../../src/config.ts'
 import { MemoryPubSub } from '../../src/pubsub/memory.ts'
 import type { Caller } from '../../src/sync/caller.ts'
 import type { Clock } from '../../src/sync/clock.ts'
+import { Access } from '../../src/sync/access.ts'
 import { Doorbell } from '../../src/sync/doorbell.ts'
 import { Pulls } from '../../src/sync/pull.ts'
 import type { PushMessage } from '../../src/sync/message.ts'
 import { Pushes } from '../../src/sync/push.ts'
+import { Views } from '../../src/sync/view.ts'
 import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { PushResponse } from '../../schema/push-response.ts'
 
@@ -49,7 +52,7 @@ export interface Rules {
   close (): Promise<void>
 }
 
-export interface RuleOptions extends CollectionOptions {
+export interface RuleOptions extends CollectionOptions, AccessOptions {
   limits?: Partial<Limits>
   store?: ChangeStore
   collections?: Record<string, CollectionOptions>
@@ -64,7 +67,11 @@ export async function openRules ({ limits = {}, store, ...options }: RuleOptions
   await bell.open()
   const errors: unknown[] = []
   const conflicts = { ...resolveCollections(options), onError: (error: unknown) => { errors.push(error) } }
-  const deps = { store: log, bell, clock, limits: { ...defaultLimits, ...limits }, checkChange: () => null, conflicts }
+  const rules = resolveAccess(options)
+  const whole = { ...defaultLimits, ...limits }
+  const access = new Access({ rules, clock, limits: whole, onError: error => { errors.push(error) } })
+  const views = new Views({ store: log, access, rules })
+  const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views }
   const close = async (): Promise<void> => {
     await bell.close()
     await pubsub.close()
@@ -113,11 +120,11 @@ export interface TestPage {
   epoch: string
 }
 
-export interface TestPull { collections?: string[], checkpoint?: Checkpoint, epoch?: string, limit?: number, waitMs?: number }
+export interface TestPull { collections?: string[], checkpoint?: Checkpoint, epoch?: string, limit?: number, waitMs?: number, user?: User | null }
 
 export async function pull (rules: Rules, request: TestPull = {}, signal?: AbortSignal): Promise<TestPage> {
-  const { collections = ['todos'], ...rest } = request
-  const answer = await rules.pulls.pull({ type: 'pull', id: 'p', timestamp: START, collections, ...rest }, signal)
+  const { collections = ['todos'], user = null, ...rest } = request
+  const answer = await rules.pulls.pull({ type: 'pull', id: 'p', timestamp: START, collections, ...rest }, user, signal)
   return { changes: JSON.parse(answer.changes) as TestPage['changes'], checkpoint: answer.checkpoint, hasMore: answer.hasMore, epoch: answer.epoch }
 }
 

@@ -11,17 +11,19 @@ const epoch = word('abcdefghijklmnopqrstuvwxyz0123456789', 32)
 const digest = word('AZaz09_-', 64)
 
 t.test('a cursor that was handed out is read as what it said', async () => {
-  fc.assert(fc.property(sequence, epoch, (after, epoch) => {
-    deepEqual(parseCursor(formatCursor(after, epoch)), { after, epoch, snapshot: undefined })
+  const some = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
+  fc.assert(fc.property(sequence, some(epoch), some(sequence), some(digest), (after, epoch, snapshot, scope) => {
+    const position = { after, epoch, snapshot, scope }
+    deepEqual(parseCursor(formatCursor(position)), position)
   }))
 })
 
 t.test('every part but the sequence is optional, in one order', async t => {
   fc.assert(fc.property(sequence, fc.option(epoch), fc.option(digest), fc.option(sequence), (after, epoch, digest, snapshot) => {
     const text = `${after}${epoch === null ? '' : `~e${epoch}`}${digest === null ? '' : `~c${digest}`}${snapshot === null ? '' : `~s${snapshot}`}`
-    deepEqual(parseCursor(text), { after, epoch: epoch ?? undefined, snapshot: snapshot ?? undefined })
+    deepEqual(parseCursor(text), { after, epoch: epoch ?? undefined, snapshot: snapshot ?? undefined, scope: digest ?? undefined })
   }))
-  t.same(parseCursor('0'), { after: 0, epoch: undefined, snapshot: undefined })
+  t.same(parseCursor('0'), { after: 0, epoch: undefined, snapshot: undefined, scope: undefined })
 })
 
 t.test('promise 9 (Clear): what is no cursor is refused, whatever it is', async t => {
@@ -48,7 +50,7 @@ t.test('promise 9 (Clear): any text is either a cursor with sequences that a dou
 })
 
 t.test('a checkpoint names a position; without one it is the beginning', async t => {
-  t.same(positionOf(undefined, undefined), { after: 0, epoch: undefined, snapshot: undefined })
+  t.same(positionOf(undefined, undefined), { after: 0, epoch: undefined, snapshot: undefined, scope: undefined })
   t.same(positionOf({}, 'e'), { after: 0, epoch: 'e', snapshot: undefined })
   t.same(positionOf({ global: 5, snapshot: 9 }, undefined), { after: 5, epoch: undefined, snapshot: 9 })
   t.same(positionOf({ global: 5, sequences: { todos: 3 } }, undefined).after, new Map([['todos', 3]]), 'positions per collection count for more')

@@ -213,7 +213,7 @@ t.test('a stream ends with a bye when its life is over', async t => {
 
 t.test('streams beyond a limit are told so in band', async t => {
   const f = await opened(t, { limits: { streams: 3, streamsPerUser: 2 } })
-  const ofAda = () => f.connect({ userId: 'ada', since: '5~ex' })
+  const ofAda = () => f.connect({ user: { id: 'ada', userId: 'ada' }, since: '5~ex' })
   ofAda()
   ofAda()
   const third = ofAda()
