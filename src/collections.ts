@@ -1,6 +1,7 @@
-/** What may be set for the whole server and again for single collections: how conflicts are settled. */
+/** What may be set for single collections, and of it for the whole server too how conflicts are settled. */
 import { CollectionName } from '../schema/common.ts'
 import type { AppDocument, User } from './access.ts'
+import { validatorFrom, type Validate } from './validation.ts'
 
 /** In words: the README, "Conflicts". */
 export const conflictStrategies = ['last-write-wins', 'server-wins', 'client-wins', 'merge'] as const
@@ -29,19 +30,24 @@ export interface CollectionOptions {
   conflictStrategy?: ConflictStrategy
   /** The application's own rule, instead of a strategy. */
   resolveConflict?: ResolveConflict
+  /** What its documents must be: a JSON Schema (TypeBox's too), or `(document, previous) => problems`, sync or async. */
+  validate?: Validate | object
 }
 
 export interface Collections {
   readonly strategyOf: (collection: string) => Strategy
+  /** null where its documents may be anything. */
+  readonly validatorOf: (collection: string) => Validate | null
 }
 
 const namePattern = new RegExp(CollectionName.pattern!)
-const known: ReadonlySet<string> = new Set<keyof CollectionOptions>(['conflictStrategy', 'resolveConflict'])
+const known: ReadonlySet<string> = new Set<keyof CollectionOptions>(['conflictStrategy', 'resolveConflict', 'validate'])
 
 /** @throws TypeError naming the option that is wrong */
-export function resolveCollections (server: CollectionOptions & { readonly collections?: Readonly<Record<string, CollectionOptions>> }): Collections {
+export function resolveCollections (server: Omit<CollectionOptions, 'validate'> & { readonly collections?: Readonly<Record<string, CollectionOptions>> }): Collections {
   const otherwise = strategyFrom(server, '') ?? 'last-write-wins'
   const strategies = new Map<string, Strategy>()
+  const validators = new Map<string, Validate>()
   for (const [collection, options] of Object.entries(server.collections ?? {})) {
     if (!namePattern.test(collection)) throw new TypeError(`collections: "${collection}" cannot be the name of a collection`)
     const name = `collections.${collection}.`
@@ -49,8 +55,9 @@ export function resolveCollections (server: CollectionOptions & { readonly colle
     for (const option of Object.keys(options)) if (!known.has(option)) throw new TypeError(`${name}${option} is no option; there are ${[...known].join(', ')}`)
     const strategy = strategyFrom(options, name)
     if (strategy !== undefined) strategies.set(collection, strategy)
+    if (options.validate !== undefined) validators.set(collection, validatorFrom(options.validate, `${name}validate`))
   }
-  return { strategyOf: collection => strategies.get(collection) ?? otherwise }
+  return { strategyOf: collection => strategies.get(collection) ?? otherwise, validatorOf: collection => validators.get(collection) ?? null }
 }
 
 function strategyFrom ({ conflictStrategy, resolveConflict }: CollectionOptions, name: string): Strategy | undefined {

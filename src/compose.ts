@@ -17,6 +17,7 @@ import type { PushDeps } from './sync/message.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
 import { Revivals } from './sync/revival.ts'
+import { Sight } from './sync/sight.ts'
 import { Views } from './sync/view.ts'
 
 export const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
@@ -47,7 +48,8 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
   const { limits, logger, heartbeatInterval, clientTimeout, retention, access: rules } = config
   const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed, and denied') })
   const views = new Views({ store, access, rules })
-  const pushes = new Pushes({ store, bell, clock, limits, checkChange, conflicts: conflictRules(config) })
+  const sight = new Sight({ store, rules, access, views })
+  const pushes = new Pushes({ store, bell, clock, limits, access, sight, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
   const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
   const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
   return {
@@ -82,7 +84,7 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
 
 /** How conflicts are settled; what the application's own rule does wrong is for the operator to know. */
 function conflictRules ({ collections, logger }: Config): PushDeps['conflicts'] {
-  return { ...collections, onError: (err, document) => logger.error({ err, ...document }, 'resolveConflict failed') }
+  return { ...collections, onError: (err, document) => logger.error({ err, ...document }, 'a rule of the application for its documents failed') }
 }
 
 /** What the application's function throws is its own affair, and the stream's none. */

@@ -70,6 +70,7 @@ const kinds = {
   lone_surrogate: { status: 0, retry: 'never', message: 'A string holds half a surrogate pair, which UTF-8 cannot carry.', next: 'Send whole characters.' },
   number_out_of_range: { status: 0, retry: 'never', message: 'A number is no finite double, or an integer beyond 2^53 − 1 that would be altered.', next: 'Send it as a string.' },
   write_forbidden: { status: 0, retry: 'never', message: 'You may not write this document.', next: 'Ask for the right, or drop the change.' },
+  validation_failed: { status: 0, retry: 'never', message: 'The document is not what its collection takes.', next: 'Mend what the pointer names.' },
   resolution_failed: { status: 0, retry: 'never', message: 'The application\'s own rule for conflicts failed or made no document.', next: 'Tell the operator; the change is kept in the journal.' },
   stale_base: { status: 0, retry: 'never', message: 'The document was deleted so long ago that the server no longer knows it.', next: 'Drop the local copy, or insert it anew.' }
 } as const satisfies Record<string, Kind>

@@ -27,7 +27,7 @@ export type { Listening, Middleware, ServerHealth } from './server-types.ts'
 export { version } from './compose.ts'
 
 /** Whoever holds the server object is no client. */
-const operator: Caller = { user: null, clientId: null, address: null }
+const operator: Caller = { user: null, clientId: null, address: null, operator: true }
 
 interface Running {
   readonly services: Parts

@@ -1,23 +1,30 @@
 /** The answer to a push, as JSON text: stored documents in it are passed on as they are. */
-import type { EntryFacts, HeadAnswer } from '../changelog/changelog.ts'
+import type { EntryFacts, HeadAnswer, StoredEntry } from '../changelog/changelog.ts'
+import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { Outcome } from './outcome.ts'
 import { changeText, tombstoneText } from './page.ts'
 import type { PushDeps, PushMessage } from './message.ts'
+import type { Sight } from './sight.ts'
 import { epochAt } from '../changelog/entry.ts'
+import type { Caller } from './caller.ts'
+
+type Change = PushMessage['changes'][number]
 
 export interface Answered {
   /** In message order. */
   readonly outcomes: readonly Outcome[]
   /** Sequence of the push's first entry; 0 when it has none. */
   readonly first: number
+  /** Whose rights decide what of stored documents is shown, as they are now. */
+  readonly caller: Caller
 }
 
 export async function answerText (deps: PushDeps, message: PushMessage, answered: Answered): Promise<string> {
-  const { outcomes, first } = answered
-  const checkpoint = safeCheckpoint(message, answered)
+  const { outcomes, first, caller } = answered
+  const checkpoint = await safeCheckpoint(deps, message, answered)
   const epochs = await deps.store.epochs()
   const success = outcomes.every(({ status }) => status === 'applied' || status === 'duplicate' || status === 'merged')
-  const conflicts = success ? '' : await conflictsText(deps, message, outcomes)
+  const conflicts = success ? '' : await conflictsText(deps, message, { outcomes, caller })
   const merged = await mergedDocuments(deps, answered)
   return `{"type":"push-response","id":${JSON.stringify(message.id)},"success":${success}` +
     `,"checkpoint":${JSON.stringify(checkpoint)},"epoch":"${epochAt(epochs, checkpoint.global ?? 0).id}"` +
@@ -29,17 +36,23 @@ export async function answerText (deps: PushDeps, message: PushMessage, answered
  * Moves forward only over entries of this push that follow the client's own checkpoint without a gap. Handing
  * out the head here would lose what others wrote in between (promise 4).
  */
-function safeCheckpoint ({ checkpoint }: PushMessage, { outcomes, first }: Answered): NonNullable<PushMessage['checkpoint']> {
+async function safeCheckpoint ({ sight }: PushDeps, { checkpoint, collection, changes }: PushMessage, { outcomes, first, caller }: Answered): Promise<Checkpoint> {
   // Clients that keep positions per collection move them by pulling only.
   if (checkpoint?.sequences !== undefined) return checkpoint
   const { global: own = 0, snapshot, scope } = checkpoint ?? {}
   const marks = { ...snapshot !== undefined && { snapshot }, ...scope !== undefined && { scope } }
   if (first !== own + 1) return { global: own, ...marks }
-  const exact = new Set<number>()
-  for (const outcome of outcomes) if (outcome.status === 'applied' && outcome.offset !== null) exact.add(outcome.offset)
+  const exact = new Map<number, Change>()
+  for (const [index, outcome] of outcomes.entries()) if (outcome.status === 'applied' && outcome.offset !== null) exact.set(outcome.offset, changes[index]!)
   let count = 0
-  while (exact.has(count)) count++
+  while (exact.has(count) && (!sight.limited || await staysInView(sight, exact.get(count)!, { collection, caller }))) count++
   return { global: own + count, ...marks }
+}
+
+/** What the writer may not see itself, or deletes, is left for a pull to speak of. */
+async function staysInView (sight: Sight, { documentId, document }: Change, { collection, caller }: { collection: string, caller: Caller }): Promise<boolean> {
+  if (typeof document !== 'object' || document === null) return false
+  return await sight.sees(caller, { collection, documentId: documentId as string }, JSON.stringify(document))
 }
 
 function resultText (outcome: Outcome, index: number, { message, first, merged }: { message: PushMessage, first: number, merged: ReadonlyMap<number, string> }): string {
@@ -69,13 +82,13 @@ function isMerged (outcome: Outcome): boolean {
  * What came of changes, by sequence, read back from the entries: so a repeated push is told the same. One that is
  * compacted by then is left out, and the next pull brings what stands.
  */
-async function mergedDocuments ({ store, limits }: PushDeps, { outcomes, first }: Answered): Promise<Map<number, string>> {
+async function mergedDocuments ({ store, limits, sight }: PushDeps, { outcomes, first, caller }: Answered): Promise<Map<number, string>> {
   const sequences = [...new Set(outcomes.filter(isMerged).map(outcome => sequenceOf(outcome, first)))]
   const documents = new Map<number, string>()
   let length = 0
   for (let i = 0; i < sequences.length; i += BATCH) {
     for (const entry of await store.entries(sequences.slice(i, i + BATCH))) {
-      if (entry === null) continue
+      if (entry === null || !await sight.seesHead(caller, entry)) continue
       const text = entry.document ?? 'null'
       length += text.length
       if (length > limits.conflictBytes && documents.size > 0) return documents
@@ -89,14 +102,14 @@ async function mergedDocuments ({ store, limits }: PushDeps, { outcomes, first }
  * The versions that stand, as they are now. Clients that keep positions per collection send a change again
  * until they are told what stands instead, so they are told of refused changes too.
  */
-async function conflictsText (deps: PushDeps, message: PushMessage, outcomes: readonly Outcome[]): Promise<string> {
+async function conflictsText (deps: PushDeps, message: PushMessage, { outcomes, caller }: Pick<Answered, 'outcomes' | 'caller'>): Promise<string> {
   const legacy = message.checkpoint?.sequences !== undefined
   const ids = lostDocuments(message, outcomes, legacy)
   let text = ''
   for (let i = 0; i < ids.length && text.length < deps.limits.conflictBytes; i += BATCH) {
     const some = ids.slice(i, i + BATCH)
     const heads = await deps.store.heads(some.map(documentId => ({ collection: message.collection, documentId })))
-    for (const [at, part] of (await conflictTexts(deps, { ids: some, heads, legacy })).entries()) {
+    for (const [at, part] of (await conflictTexts(deps, { ids: some, heads, legacy, caller })).entries()) {
       if (text.length + part.length > deps.limits.conflictBytes && (i > 0 || at > 0)) return text
       text += text === '' ? part : `,${part}`
     }
@@ -113,13 +126,15 @@ function lostDocuments (message: PushMessage, outcomes: readonly Outcome[], lega
   return [...ids]
 }
 
-interface Lost { ids: readonly string[], heads: readonly HeadAnswer[], legacy: boolean }
+interface Lost { ids: readonly string[], heads: readonly HeadAnswer[], legacy: boolean, caller: Caller }
 
-async function conflictTexts ({ store, clock }: PushDeps, { ids, heads, legacy }: Lost): Promise<string[]> {
+async function conflictTexts ({ store, clock, sight }: PushDeps, { ids, heads, legacy, caller }: Lost): Promise<string[]> {
   const known = heads.flatMap(({ head }) => head === null ? [] : [head])
   const bodies = await store.entries(known.map(({ sequence }: EntryFacts) => sequence))
-  const entries = new Map(bodies.flatMap(entry => entry === null ? [] : [[entry.documentId, entry]]))
-  return ids.map(documentId => {
+  const entries = new Map<string, StoredEntry>()
+  for (const entry of bodies) if (entry !== null && await sight.seesHead(caller, entry)) entries.set(entry.documentId, entry)
+  // To clients that must be told what stands instead, what they may not see is gone.
+  return ids.filter(id => legacy || !sight.limited || entries.has(id)).map(documentId => {
     const entry = entries.get(documentId)
     const gone = legacy ? { documentId, rev: entry?.rev ?? null, effectiveTime: entry?.effectiveTime ?? clock.now() } : null
     const document = entry?.document ?? (gone === null ? 'null' : tombstoneText(gone))

@@ -6,4 +6,6 @@ export interface Caller {
   readonly user: User | null
   readonly clientId: string | null
   readonly address: string | null
+  /** The operator, whom no rule of access binds. */
+  readonly operator?: true
 }

@@ -1,8 +1,11 @@
 /** A push as the rules get it: its envelope has the right form, its changes are yet to be looked at. */
 import type { Checkpoint } from '../../schema/checkpoint.ts'
+import type { Channels } from '../access.ts'
 import type { Collections } from '../collections.ts'
 import type { Limits } from '../config.ts'
 import type { ErrorItem } from '../errors.ts'
+import type { Access } from './access.ts'
+import type { Sight } from './sight.ts'
 import type { WaitDeps } from './wait.ts'
 
 export interface PushMessage {
@@ -20,10 +23,14 @@ export interface PushMessage {
 
 export interface PushDeps extends WaitDeps {
   readonly limits: Limits
+  readonly access: Access
+  readonly sight: Sight
+  /** Files documents under channels; null where there are none. */
+  readonly channels: Channels | null
   /** Whether a change has the form a change must have; null when it has. */
   readonly checkChange: (change: unknown, index: number) => ErrorItem | null
   readonly conflicts: Collections & {
-    /** What the application's own rule did wrong: for the operator, not for the client. */
+    /** What a rule of the application did wrong: for the operator, not for the client. */
     readonly onError: (error: unknown, document: { readonly collection: string, readonly documentId: string }) => void
   }
 }

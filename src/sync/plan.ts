@@ -1,6 +1,7 @@
 /** Decides every change of a push against the heads as they stand, and lays out what is to be committed. */
 import type { HeadAnswer, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
 import { catalogue, type ErrorItem } from '../errors.ts'
+import { Admission, type Wish } from './admission.ts'
 import type { Caller } from './caller.ts'
 import { decideAfterOwn, decideAtOnce, effectiveTime, type Base, type Beaten, type Clash, type Judge, type Situation, type Taken, type Version } from './decide.ts'
 import { gatherEvidence } from './evidence.ts'
@@ -37,6 +38,8 @@ interface Standing {
   readonly expected: number
   /** The newest change of this push on it, if something else came of it than it sent: the next one edited what was sent. */
   readonly altered: Altered | null
+  /** As this push has left it; undefined while it is the log's head. */
+  readonly text?: string | null
 }
 
 interface Altered {
@@ -61,6 +64,7 @@ export async function makePlan (prepared: readonly Prepared[], context: PlanCont
 class Planner {
   readonly #context: PlanContext
   readonly #horizon: number
+  readonly #admission: Admission
   readonly #entries: NewEntry[] = []
   readonly #journal: NewJournalRow[] = []
   readonly #outcomes: Outcome[] = []
@@ -71,10 +75,16 @@ class Planner {
   constructor (context: PlanContext, horizon: number) {
     this.#context = context
     this.#horizon = horizon
+    this.#admission = new Admission(context.deps, context.caller, context.collection)
   }
 
   keyOf ({ documentId, identity }: Incoming): { collection: string, documentId: string, identity: Uint8Array } {
     return { collection: this.#context.collection, documentId, identity }
+  }
+
+  #refuseChange (change: Incoming, error: ErrorItem): void {
+    const { index, documentId } = change
+    this.refuse({ index, documentId, error, raw: rawOf(change) })
   }
 
   refuse ({ index, documentId, error, raw }: { index: number, documentId: string, error: ErrorItem, raw: string }): void {
@@ -83,20 +93,25 @@ class Planner {
   }
 
   async decide (change: Incoming, { head, duplicateOf }: HeadAnswer): Promise<void> {
+    const standing = this.#standing.get(change.documentId) ?? { head, own: [], expected: head?.sequence ?? 0, altered: null }
+    // Before a repeat is known as one: or whoever guesses a document they may not see would be told that they are right.
+    const denied = this.#admission.bound ? await this.#admission.denial(wishOf(change), await this.#stored(standing)) : null
+    if (denied !== null) return this.#refuseChange(change, denied)
     if (duplicateOf > 0) {
       const merged = duplicateOf === head?.sequence && !head.exact
       this.#outcomes[change.index] = merged ? { status: 'duplicate', sequence: duplicateOf, merged } : { status: 'duplicate', sequence: duplicateOf }
       return
     }
-    const standing = this.#standing.get(change.documentId) ?? { head, own: [], expected: head?.sequence ?? 0, altered: null }
     const twin = standing.own.find(({ identity }) => Buffer.compare(identity, change.identity) === 0)
     if (twin !== undefined) {
       this.#outcomes[change.index] = { status: 'duplicate', offset: twin.offset }
       return
     }
+    const problem = this.#admission.looks ? await this.#admission.problem(wishOf(change), await this.#stored(standing)) : null
+    if (problem !== null) return this.#refuseChange(change, problem)
     const decision = await this.#decision(change, standing)
     if (decision.status === 'conflict') this.#lose(change, standing, decision)
-    else if (decision.status === 'rejected') this.refuse({ index: change.index, documentId: change.documentId, error: decision.error, raw: rawOf(change) })
+    else if (decision.status === 'rejected') this.#refuseChange(change, decision.error)
     else if (decision.status === 'merged') await this.#merge(change, standing, decision)
     else if (decision.operation === null) this.#outcomes[change.index] = { status: 'applied', offset: null }
     else await this.#take(change, standing, decision)
@@ -145,6 +160,8 @@ class Planner {
   }
 
   async #merge (change: Incoming, standing: Standing, { operation, effectiveTime: time, made, by, loses }: Merged): Promise<void> {
+    const error = await this.#refusalOfMade(change, standing, made.text)
+    if (error !== null) return this.#refuseChange(change, error)
     const offset = this.#entries.length
     this.#outcomes[change.index] = { status: 'merged', offset }
     const sent = { document: change.text, effectiveTime: effectiveTime(change, this.#context.now, null) }
@@ -154,14 +171,30 @@ class Planner {
     if (loses.stored) await this.#noteBeaten(standing, change, by)
   }
 
+  /** What was made of a change is held to the same rules as what is sent; that the stored version may go was asked before. */
+  async #refusalOfMade (change: Incoming, standing: Standing, text: string | null): Promise<ErrorItem | null> {
+    const wish = { ...wishOf(change), text }
+    const denied = this.#admission.bound ? await this.#admission.denial(wish, null) : null
+    if (denied !== null || !this.#admission.looks) return denied
+    return await this.#admission.problem(wish, await this.#stored(standing))
+  }
+
+  /** The version that stands, as JSON; null where none does. */
+  async #stored ({ head, text, expected }: Standing): Promise<string | null> {
+    if (text !== undefined) return text
+    if (head === null || head.operation === 'delete') return null
+    return (await this.#context.deps.store.entries([expected]))[0]?.document ?? null
+  }
+
   /** The identity is the change's, whatever came of it: by it a repeat is known. */
   #put ({ documentId, timestamp, identity }: Incoming, { own, expected }: Standing, { operation, effectiveTime, made, altered }: Put): void {
     const { collection } = this.#context
     const { text: document, hash, rev } = made
     const offset = this.#entries.length
-    this.#entries.push({ collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected })
+    const filed = this.#context.deps.channels === null ? undefined : { channels: this.#admission.channels(document) }
+    this.#entries.push({ collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected, ...filed })
     const head = { sequence: 0, operation, effectiveTime, hash, rev }
-    this.#standing.set(documentId, { head, own: [...own, { identity, offset }], expected, altered })
+    this.#standing.set(documentId, { head, own: [...own, { identity, offset }], expected, altered, text: document })
   }
 
   /** The version that stood loses too: it stays in the history for its retention, and in the journal for people to see. */
@@ -183,6 +216,10 @@ interface Put {
   readonly effectiveTime: number
   readonly made: Made
   readonly altered: Altered | null
+}
+
+function wishOf ({ index, documentId, operation, text }: Incoming): Wish {
+  return { index, documentId, inserts: operation === 'insert', text }
 }
 
 function wouldWrite (outcome: Outcome): boolean {

@@ -74,7 +74,7 @@ export class Pushes {
       if (committed.status === 'committed' && plan.entries.length > 0) this.#deps.bell.ring()
       const replayed = committed.status === 'seen'
       const outcomes = replayed ? decodeOutcomes(committed.outcome, message.changes.length) : plan.outcomes
-      return { body: await answerText(this.#deps, message, { outcomes, first: committed.first }), replayed }
+      return { body: await answerText(this.#deps, message, { outcomes, first: committed.first, caller }), replayed }
     } finally {
       release()
     }

@@ -12,6 +12,7 @@ import { Doorbell } from '../../src/sync/doorbell.ts'
 import { Pulls } from '../../src/sync/pull.ts'
 import type { PushMessage } from '../../src/sync/message.ts'
 import { Pushes } from '../../src/sync/push.ts'
+import { Sight } from '../../src/sync/sight.ts'
 import { Views } from '../../src/sync/view.ts'
 import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { PushResponse } from '../../schema/push-response.ts'
@@ -71,7 +72,7 @@ export async function openRules ({ limits = {}, store, ...options }: RuleOptions
   const whole = { ...defaultLimits, ...limits }
   const access = new Access({ rules, clock, limits: whole, onError: error => { errors.push(error) } })
   const views = new Views({ store: log, access, rules })
-  const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views }
+  const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views, sight: new Sight({ store: log, rules, access, views }), channels: rules.channels }
   const close = async (): Promise<void> => {
     await bell.close()
     await pubsub.close()
