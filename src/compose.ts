@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { quiet } from './config.ts'
 import type { Config, Logger, StreamClient } from './config.ts'
+import { MemoryTickets, Tickets } from './auth/tickets.ts'
+import { Authentication } from './http/authenticate.ts'
 import { BytesInFlight } from './http/body.ts'
 import { parseMessage } from './http/json-gate.ts'
 import { Activity } from './http/services.ts'
@@ -58,9 +60,11 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
     store,
     bell,
     version,
+    authentication: new Authentication({ authenticate: rules.authenticate ?? (() => null), limits, logger, clock }),
+    tickets: new Tickets(new MemoryTickets(limits), clock.now),
     pushes,
     pulls: new Pulls({ store, bell, clock, limits, views }),
-    histories: new Histories({ store, limits }),
+    histories: new Histories({ store, limits, sight }),
     revivals: new Revivals({ store, clock, pushes, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
     feed: new LiveFeed({
       store,

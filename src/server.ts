@@ -155,7 +155,7 @@ export class PocketServer {
 
   /** A document's kept versions, newest first, and what of it the journal holds; of an unknown document none. */
   history (collection: string, documentId: string, query: HistoryQuery = {}): Promise<History> {
-    return this.#work(async ({ histories }) => JSON.parse(await histories.text({ collection, documentId }, query)) as History)
+    return this.#work(async ({ histories }) => JSON.parse(await histories.text({ collection, documentId }, query, operator)) as History)
   }
 
   /**

@@ -5,7 +5,8 @@ import type { DocumentKey } from '../changelog/changelog.ts'
 import { SyncError } from '../errors.ts'
 import type { HistoryQuery } from '../sync/history.ts'
 import { sendJson } from './answer.ts'
-import { serve } from './exchange.ts'
+import { callerOf } from './caller.ts'
+import { serveUser } from './exchange.ts'
 import type { Services } from './services.ts'
 
 const HISTORY = '/sync/history/'
@@ -17,13 +18,13 @@ const collectionName = new RegExp(CollectionName.pattern!)
 const documentName = new RegExp(DocumentId.pattern!, 'u')
 
 export function historyRoute (app: FastifyInstance, services: Services): void {
-  app.get(HISTORY_ROUTE, serve(services, async (exchange) => {
+  app.get(HISTORY_ROUTE, serveUser(services, async (exchange) => {
     const { histories, activity, draining } = services
     if (draining.aborted) throw new SyncError('draining')
     const { key, query } = parseUrl(exchange.request.url!)
     activity.begin()
     try {
-      await sendJson(services, exchange, { body: await histories.text(key, query), cacheControl: 'no-store' })
+      await sendJson(services, exchange, { body: await histories.text(key, query, callerOf(exchange, undefined)), cacheControl: 'no-store' })
     } finally {
       activity.end()
     }
