@@ -31,6 +31,7 @@ export async function compact (medium: Medium, policy: CompactPolicy, run: Compa
 async function drop (medium: Medium, policy: CompactPolicy, { goOn, now }: CompactRun): Promise<void> {
   const { historyBefore, tombstonesBefore, pushesBefore, journalBefore } = policy
   const finish = (work: (compaction: Compaction) => Work): Promise<void> => finishWork(medium, work, goOn)
+  await finish(({ blocks }) => blocks.seal(Infinity, now))
   if (historyBefore !== undefined) await finish(compaction => compaction.history(historyBefore, now))
   if (tombstonesBefore !== undefined) {
     await finish(compaction => compaction.tombstones(tombstonesBefore))
@@ -42,7 +43,7 @@ async function drop (medium: Medium, policy: CompactPolicy, { goOn, now }: Compa
 }
 
 /** @param begin a connection that was opened anew begins anew */
-async function finishWork (medium: Medium, begin: (compaction: Compaction) => Work, goOn: () => boolean): Promise<void> {
+export async function finishWork (medium: Medium, begin: (compaction: Compaction) => Work, goOn: () => boolean): Promise<void> {
   let of: Compaction | undefined
   let work: Work | undefined
   try {
@@ -51,7 +52,11 @@ async function finishWork (medium: Medium, begin: (compaction: Compaction) => Wo
       done = medium.write(({ writer, compaction }) => {
         if (of !== compaction) work = begin(compaction)
         of = compaction
-        return writer.transaction(() => step(work!))
+        return writer.transaction(() => {
+          const ended = step(work!)
+          compaction.settle()
+          return ended
+        })
       }, { always: true })
       // As long again belongs to the others.
       if (!done) await setTimeout(performance.now() - start)

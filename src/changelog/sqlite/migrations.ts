@@ -123,7 +123,31 @@ const LAYOUT_2 = `
   CREATE INDEX journal_document ON journal (collection, document_id, id);
 `
 
-const migrations: ReadonlyArray<(database: Database) => void> = [layout1, database => { database.exec(LAYOUT_2) }]
+/**
+ * The audit chain: entries from `first` to `last` as one block, and in `tree` what of them was dropped since
+ * (merkle.ts). The number is never given out twice, so that blocks that were cut off are missed.
+ */
+const LAYOUT_3 = `
+  CREATE TABLE blocks (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    previous BLOB NOT NULL,
+    hash BLOB NOT NULL,
+    sealed INTEGER NOT NULL,
+    tree BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX blocks_first ON blocks (first);
+  -- Up to where versions were dropped before, nobody wrote down.
+  INSERT INTO meta (key, value) SELECT 'history_horizon', coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0);
+`
+
+const migrations: ReadonlyArray<(database: Database) => void> = [
+  layout1,
+  database => { database.exec(LAYOUT_2) },
+  database => { database.exec(LAYOUT_3) }
+]
 
 /** Whether the file holds nothing at all: neither a log nor anything else. */
 export function isEmpty (database: Database): boolean {

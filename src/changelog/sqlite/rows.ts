@@ -30,7 +30,7 @@ const bodyNumbers = numbers.subarray(0, 24)
 const HASH_PLACE = 48
 
 /** Over the facts alone, so that a head is verified without its body; the collection by its name. */
-function factsChecksum (f: EntryFacts): number {
+export function factsChecksum (f: EntryFacts): number {
   const { sequence, timestamp, effectiveTime, serverTimestamp, previous, exact } = f
   view.setFloat64(0, sequence, true)
   view.setFloat64(8, timestamp, true)
