@@ -7,6 +7,7 @@ import type { AppDocument } from '../access.ts'
 import { catalogue, type ErrorItem } from '../errors.ts'
 import type { Problem } from '../validation.ts'
 import type { Caller } from './caller.ts'
+import { channelsFor } from './filing.ts'
 import { inTime, late } from './in-time.ts'
 import type { PushDeps } from './message.ts'
 
@@ -20,10 +21,6 @@ export interface Wish {
   /** The new version as JSON; null deletes. */
   readonly text: string | null
 }
-
-/** Channels of a document, and their bytes, at most. */
-const CHANNELS = 100
-const CHANNEL_BYTES = 256
 
 export class Admission {
   /** Whether any rule of access binds this caller. */
@@ -65,11 +62,7 @@ export class Admission {
   /** Under which channels a version is filed. @throws TypeError when the application's rule names none that can be kept */
   channels (text: string | null): readonly string[] {
     const { channels } = this.#deps
-    if (channels === null || text === null) return []
-    const names = [...new Set(channels(this.#collection, JSON.parse(text) as AppDocument))]
-    if (names.length > CHANNELS) throw new TypeError(`channels named more than ${CHANNELS}`)
-    if (!names.every(isChannel)) throw new TypeError(`channels must name texts of 1 to ${CHANNEL_BYTES} bytes`)
-    return names
+    return channels === null ? [] : channelsFor(channels, this.#collection, text)
   }
 
   async #allowed ({ documentId, inserts, text }: Wish, stored: string | null): Promise<boolean> {
@@ -93,10 +86,6 @@ export class Admission {
     if (found === late) throw new Error(`validate did not answer within ${limits.resolveMs} ms`)
     return found
   }
-}
-
-function isChannel (name: unknown): boolean {
-  return typeof name === 'string' && name !== '' && Buffer.byteLength(name) <= CHANNEL_BYTES
 }
 
 /** The application answers with one or several, as text or with a pointer; nothing is no problem. */

@@ -50,16 +50,16 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 4 (Safe checkpoints): a push moves the checkpoint over what came of a merge',
     file: 'src/sync/answer.ts',
-    find: "if (outcome.status === 'applied' && outcome.offset !== null) exact.add",
-    replace: "if ((outcome.status === 'applied' || outcome.status === 'merged') && outcome.offset !== null) exact.add",
+    find: "if (outcome.status === 'applied' && outcome.offset !== null) exact.set",
+    replace: "if ((outcome.status === 'applied' || outcome.status === 'merged') && outcome.offset !== null) exact.set",
     test: strategies,
     title: 'promise 4 (Safe checkpoints): a push moves the checkpoint over no entry'
   },
   {
     breaks: 'promise 8 (Convergent): the same, and a client that takes nothing but pages never learns of it',
     file: 'src/sync/answer.ts',
-    find: "if (outcome.status === 'applied' && outcome.offset !== null) exact.add",
-    replace: "if ((outcome.status === 'applied' || outcome.status === 'merged') && outcome.offset !== null) exact.add",
+    find: "if (outcome.status === 'applied' && outcome.offset !== null) exact.set",
+    replace: "if ((outcome.status === 'applied' || outcome.status === 'merged') && outcome.offset !== null) exact.set",
     test: convergence,
     title: 'promise 8 (Convergent): with merge every interleaving'
   },
@@ -81,9 +81,9 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     breaks: 'promise 7 (Isolated): the application\'s rule may take for ever',
-    file: 'src/sync/resolve.ts',
-    find: 'if (limits.resolveMs !== Infinity) cancel',
-    replace: 'if (limits.resolveMs === Infinity) cancel',
+    file: 'src/sync/in-time.ts',
+    find: 'if (ms !== Infinity) cancel',
+    replace: 'if (ms === Infinity) cancel',
     test: resolver,
     title: 'promise 7 (Isolated): a rule that never answers'
   },
