@@ -38,6 +38,12 @@ export const defaultLimits = {
   conflictBytes: 16 * MiB,
   /** Attempts to commit while others move the same heads, then 503 busy. */
   commitAttempts: 8,
+  /** An `authenticate` that never answers and holds requests for ever: after this the answer is 503. */
+  authenticateMs: 10 * second,
+  /** Tickets for streams that wait to be used, in all: beyond, 503. */
+  tickets: 10_000,
+  /** Tickets of one user that wait to be used: the oldest goes. */
+  ticketsPerUser: 20,
   /** An `authorize` that never answers and holds a push or a page for ever: after this it has denied. */
   authorizeMs: 10 * second,
   /** A `resolveConflict` that never answers and holds its document for ever: after this its change is rejected. */

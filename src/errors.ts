@@ -56,6 +56,8 @@ const kinds = {
   busy: { status: 503, retry: 'same', message: 'Others keep changing the same documents; nothing of this push was written.', next: 'Send it again with the same id after Retry-After.' },
   overloaded: { status: 503, retry: 'same', message: 'The server is at a limit of its own; nothing was written.', next: 'Send the message again with the same id after Retry-After.' },
   storage_unavailable: { status: 503, retry: 'same', message: 'The change log cannot be written or read at the moment; whether this push was kept is not known.', next: 'Send the message again with the same id after Retry-After.' },
+  authentication_unavailable: { status: 503, retry: 'same', message: 'Who asks cannot be checked at the moment; nothing was written.', next: 'Send the message again with the same id after Retry-After.' },
+  access_unavailable: { status: 503, retry: 'same', message: 'What you may see cannot be found out at the moment; nothing was shown.', next: 'Send the message again with the same id after Retry-After.' },
   draining: { status: 503, retry: 'same', message: 'The server is shutting down.', next: 'Send the message again with the same id; another node or the restarted server answers.' },
 
   // One change; the others of its message go on

@@ -97,6 +97,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/stream/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A ticket for one stream
+         * @description For a browser's EventSource, which cannot send headers. It opens one stream, as ?ticket=…, and is spent with that; a stream that was lost needs a new one.
+         */
+        post: operations["streamTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -370,6 +390,17 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** @description Opens one stream for who cannot send headers: a browser's EventSource. */
+        StreamTicket: {
+            /** @enum {string} */
+            type: "ticket";
+            /** @description Goes into the URL of one GET /sync/stream, as ?ticket=…. */
+            ticket: string;
+            /** @description After this time it opens nothing. */
+            expiresInMs: number;
+        } & {
+            [key: string]: unknown;
+        };
         /** @description A version of a document that is still kept. */
         Version: {
             /** @description A place in the one order of the change log. */
@@ -575,6 +606,17 @@ export interface operations {
                     "application/json": components["schemas"]["PushResponse"];
                 };
             };
+            /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */
+            401: {
+                headers: {
+                    /** @description Bearer realm="sync", and error="invalid_token" where a token was sent. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
@@ -584,7 +626,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 draining. */
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -670,6 +712,17 @@ export interface operations {
                     "application/json": components["schemas"]["PullResponse"];
                 };
             };
+            /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */
+            401: {
+                headers: {
+                    /** @description Bearer realm="sync", and error="invalid_token" where a token was sent. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
@@ -679,7 +732,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 draining. */
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -732,6 +785,17 @@ export interface operations {
                     "application/json": components["schemas"]["History"];
                 };
             };
+            /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */
+            401: {
+                headers: {
+                    /** @description Bearer realm="sync", and error="invalid_token" where a token was sent. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
@@ -741,7 +805,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 draining. */
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -788,7 +852,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 draining. */
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
@@ -842,6 +906,17 @@ export interface operations {
                     "text/event-stream": string;
                 };
             };
+            /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */
+            401: {
+                headers: {
+                    /** @description Bearer realm="sync", and error="invalid_token" where a token was sent. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
@@ -851,7 +926,68 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 draining. */
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    streamTicket: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The version of the protocol the client speaks; 426 when this server does not. */
+                "Sync-Protocol"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Use it at once. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamTicket"];
+                };
+            };
+            /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */
+            401: {
+                headers: {
+                    /** @description Bearer realm="sync", and error="invalid_token" where a token was sent. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;

@@ -1,6 +1,6 @@
 /** The server's routes, as an app of its own and as a plugin for another one. */
 import Fastify from 'fastify'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { SyncError } from '../errors.ts'
 import { refuse, serve } from './exchange.ts'
 import type { Handler } from './exchange.ts'
@@ -14,6 +14,7 @@ import { pushRoute } from './push.ts'
 import { referenceRoutes } from './reference.ts'
 import type { Services } from './services.ts'
 import { streamRoutes } from './stream.ts'
+import { ticketRoute } from './ticket.ts'
 
 /** An app with every route. Its server keeps the limits of `services.config`; listen with it, or route with `app.routing`. */
 export function buildApp (services: Services): FastifyInstance {
@@ -38,7 +39,8 @@ export function buildApp (services: Services): FastifyInstance {
 export function syncPlugin (app: FastifyInstance, services: Services): void {
   const paths = prepare(app, services)
   // What the host's hooks have set (CORS, say) goes out with our answers.
-  app.addHook('preHandler', (_request, reply, done) => {
+  app.addHook('preHandler', (request, reply, done) => {
+    if (services.config.access.authenticate !== null) handOver(request)
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
     done()
   })
@@ -55,12 +57,21 @@ export async function describeServer (described: Pick<Services, 'config' | 'vers
   })
 }
 
+/** What the host's hooks have set on Fastify's request, a user for example, is found on Node's. */
+function handOver (request: FastifyRequest): void {
+  const { raw } = request
+  for (const [name, value] of Object.entries(request)) if (!(name in raw) && !fastifyOwn.has(name)) Object.assign(raw, { [name]: value })
+}
+
+const fastifyOwn: ReadonlySet<string> = new Set(['id', 'params', 'raw', 'query', 'log', 'body'])
+
 function syncRoutes (app: FastifyInstance, services: Services): void {
   pushRoute(app, services)
   pullRoute(app, services)
   historyRoute(app, services)
   infoRoute(app, services)
   streamRoutes(app, services)
+  ticketRoute(app, services)
 }
 
 type Paths = ReadonlyMap<string, ReadonlySet<string>>

@@ -1,6 +1,7 @@
 /** Puts this server in front of the listeners of an application's own `http.Server`. */
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Config, Limits } from '../config.ts'
+import { overtake } from './authenticate.ts'
 import { answerBroken } from './node-server.ts'
 import { awaitContinue } from './receive.ts'
 
@@ -29,6 +30,7 @@ export function attach (server: Server, ours: RequestListener, config: Config): 
       const [request, response] = args as [IncomingMessage, ServerResponse]
       if (isSync(request.url!) || server.listenerCount('request') === 0) {
         if (event === 'checkContinue') awaitContinue(request)
+        if (config.access.authenticate !== null && server.listenerCount('request') > 0) overtake(request)
         ours(request, response)
         return true
       }

@@ -18,6 +18,10 @@ const examples = {
 export const requestExamples: Readonly<Record<string, object>> = { '/sync/push': examples.push, '/sync/pull': examples.pull }
 
 const clientId = { 'Sync-Client-Id': Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Which replica asks: a hint for echo and own-write decisions, never an identity. The message\'s clientId beats it.' })) }
+/** As `describeApi` names them. A server without authentication asks for none. */
+const user = { security: [{ bearer: [] }, {}] }
+const streamUser = { security: [{ bearer: [] }, { ticket: [] }, {}] }
+
 const protocol = { 'Sync-Protocol': Type.Optional(Type.Integer({ minimum: 1, description: 'The version of the protocol the client speaks; 426 when this server does not.' })) }
 
 const json = (name: string, description: string, example?: unknown) =>
@@ -29,11 +33,19 @@ const problem = (description: string) =>
 const codes = (from: number, to: number): string =>
   Object.entries(catalogue).filter(([, { status }]) => status >= from && status < to).map(([code, { status }]) => `${status} ${code}`).join(', ')
 
+const unauthenticated = {
+  ...problem('Who asks is not known. With a fresh token the same message may be sent again, once.'),
+  headers: { 'WWW-Authenticate': { type: 'string', description: 'Bearer realm="sync", and error="invalid_token" where a token was sent.' } }
+}
+
 const problems = {
   '4XX': problem(`The request is refused. Codes: ${codes(400, 500)}.`),
   '5XX': problem(`The server could not; 503 says with Retry-After when to come again. Codes: ${codes(500, 600)}.`),
   default: problem('Any other error.')
 }
+
+/** Of routes that must know who asks. */
+const userProblems = { 401: unauthenticated, ...problems }
 
 const frames = 'Server-Sent Events. Unnamed events are pull-response messages, named ones hello, ping, resync and bye; each has an id, the cursor to go on from. Frames with other names are to be ignored.'
 
@@ -42,6 +54,7 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
   ['POST /sync/push', {
     operationId: 'push',
     tags: ['sync'],
+    ...user,
     summary: 'Changes in, a result for each',
     description: 'Applied in one step with one result per change; sent again under the same id it takes effect once. 200 also where a change was refused. A change that met a version it did not know is settled by the strategy of its collection: applied, conflict with what stands in conflicts, or merged with the document that came of both.',
     headers: Type.Object({ ...clientId, ...protocol }),
@@ -51,21 +64,23 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
         ...json('PushResponse', 'Processed: see the results.', examples.pushResponse),
         headers: { 'Idempotency-Replayed': { type: 'string', enum: ['true'], description: 'The push was seen before; this is its first answer.' } }
       },
-      ...problems
+      ...userProblems
     }
   }],
   ['POST /sync/pull', {
     operationId: 'pull',
     tags: ['sync'],
+    ...user,
     summary: 'Changes since a checkpoint',
     description: 'Ask again from the answered checkpoint while hasMore is true. With waitMs the answer waits for something new.',
     headers: Type.Object({ ...clientId, ...protocol }),
     body: { content: { 'application/json': { schema: { $ref: 'PullRequest#' } } } },
-    response: { 200: json('PullResponse', 'A page.', examples.pullResponse), ...problems }
+    response: { 200: json('PullResponse', 'A page.', examples.pullResponse), ...userProblems }
   }],
   ['GET /sync/stream', {
     operationId: 'stream',
     tags: ['sync'],
+    ...streamUser,
     summary: 'Live changes',
     description: frames,
     headers: Type.Object({
@@ -81,12 +96,22 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
     }),
     response: {
       200: { description: frames, content: { 'text/event-stream': { schema: { type: 'string', 'x-event-schema': { $ref: '#/components/schemas/StreamFrame' } } } } },
-      ...problems
+      ...userProblems
     }
+  }],
+  ['POST /sync/stream/ticket', {
+    operationId: 'streamTicket',
+    tags: ['sync'],
+    ...user,
+    summary: 'A ticket for one stream',
+    description: 'For a browser\'s EventSource, which cannot send headers. It opens one stream, as ?ticket=…, and is spent with that; a stream that was lost needs a new one.',
+    headers: Type.Object(protocol),
+    response: { 200: json('StreamTicket', 'Use it at once.'), ...userProblems }
   }],
   ['GET /sync/history/*', {
     operationId: 'history',
     tags: ['sync'],
+    ...user,
     summary: 'Versions of a document',
     description: 'Newest first, for as long as superseded versions are kept, and beside them the journal: losers of conflicts and refused changes. Of a document that does not exist, or that you may not read, both are empty.',
     headers: Type.Object(protocol),
@@ -99,7 +124,7 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
       journalBefore: Type.Optional(Type.Integer({ minimum: 1, description: 'Only journal rows below this id.' })),
       limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Of each list at most; larger ones are lowered to the server\'s maximum for pulls.' }))
     }),
-    response: { 200: json('History', 'A page, newest first.'), ...problems }
+    response: { 200: json('History', 'A page, newest first.'), ...userProblems }
   }],
   ['GET /sync/info', {
     operationId: 'info',

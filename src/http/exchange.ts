@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RouteHandlerMethod } from 'fastify'
 import type { User } from '../access.ts'
+import type { Session } from '../auth/user.ts'
 import type { SyncError } from '../errors.ts'
 import { discardRest } from './body.ts'
 import { problemOf, syncErrorOf } from './problem.ts'
@@ -15,10 +16,10 @@ export interface Exchange {
   readonly response: ServerResponse
   /** Of the message, once it could be read: problems echo it. */
   id: string | undefined
-  /** Who asks; null where the server runs without authentication. */
-  readonly user: User | null
+  /** Who asks, known before a handler of `serveUser` runs; null where the server runs without authentication. */
+  user: User | null
   /** When the credential ends, ms since 1970; Infinity where it does not. */
-  readonly expiresAt: number
+  expiresAt: number
 }
 
 /** What is refused may not have come far enough to have a user. */
@@ -37,6 +38,19 @@ export function serve (services: Services, handler: Handler): RouteHandlerMethod
       refuse(services, exchange, error)
     }
   }
+}
+
+/** The same for a route that must know who asks. @param identify another credential that the route takes; null when none was sent */
+export function serveUser (services: Services, handler: Handler, identify?: (services: Services, request: IncomingMessage) => Promise<Session | null>): RouteHandlerMethod {
+  if (services.config.access.authenticate === null) return serve(services, handler)
+  return serve(services, async (exchange) => {
+    const { request, response } = exchange
+    const { user, expiresAt } = await identify?.(services, request) ?? await services.authentication.session(request)
+    if (response.destroyed) return
+    exchange.user = user
+    exchange.expiresAt = expiresAt
+    await handler(exchange)
+  })
 }
 
 /** Answers with a problem, and tells the log of what the operator should know. */

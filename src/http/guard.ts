@@ -10,7 +10,7 @@ export type Guard = (request: IncomingMessage) => void
 /** @returns throws the SyncError with which the request is refused */
 export function makeGuard (config: Config): Guard {
   const { urlBytes } = config.limits
-  const loopback = config.open ? null : new Loopback(config.hosts)
+  const loopback = config.open || config.access.authenticate !== null ? null : new Loopback(config.hosts)
   return (request) => {
     const url = request.url!
     if (url.length > urlBytes) throw new SyncError('uri_too_long', { limit: { name: 'urlBytes', max: urlBytes } })

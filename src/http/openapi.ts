@@ -17,6 +17,7 @@ import { PullRequest } from '../../schema/pull.ts'
 import { ChangeError, Conflict, PushResponse, Result } from '../../schema/push-response.ts'
 import { PushRequest } from '../../schema/push.ts'
 import { Resync } from '../../schema/resync.ts'
+import { StreamTicket } from '../../schema/stream-ticket.ts'
 import { docs, requestExamples } from './docs.ts'
 
 const frames = { 'pull-response': PullResponse, hello: Hello, ping: Ping, resync: Resync, bye: Bye }
@@ -31,7 +32,7 @@ const StreamFrame = {
 
 const schemas: ReadonlyArray<TSchema | typeof StreamFrame> = [
   Checkpoint, Change, EntryChange, PushRequest, ChangeError, Result, Conflict, PushResponse, PullRequest, PullResponse,
-  StreamFrame, Hello, Ping, Resync, Bye, Version, JournalRow, History, Info, Health, Problem
+  StreamFrame, Hello, Ping, Resync, Bye, StreamTicket, Version, JournalRow, History, Info, Health, Problem
 ]
 
 const description = `Changes go in with push, what others changed comes out with pull or, live, with the stream. One order across all
@@ -51,7 +52,13 @@ export async function describeApi (version: string, register: (app: FastifyInsta
       info: { title: '@pocket/server', version, description, license: { name: 'MIT', identifier: 'MIT' } },
       servers: [{ url: '/' }],
       tags: [{ name: 'sync', description: 'Changes in and out.' }, { name: 'operations', description: 'For whoever runs the server.' }],
-      security: []
+      security: [],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'The token that the application, or its identity provider, has given the user.' },
+          ticket: { type: 'apiKey', in: 'query', name: 'ticket', description: 'From POST /sync/stream/ticket.' }
+        }
+      }
     },
     transform: ({ schema, url }) => ({ schema, url: url.replace('/*', '/:collection/:documentId') }),
     refResolver: { buildLocalReference: (schema, _base, _fragment, index) => typeof schema.$id === 'string' ? schema.$id : `schema-${index}` }

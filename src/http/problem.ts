@@ -16,13 +16,17 @@ export interface Problem {
 /** Seconds after which clients come again, spread so that not all come at once. */
 const pauses: Partial<Record<ErrorCode, readonly [number, number]>> = {
   busy: [1, 4],
+  authentication_unavailable: [1, 6],
   overloaded: [1, 6],
   storage_unavailable: [2, 10],
+  access_unavailable: [2, 10],
   draining: [3, 10]
 }
 
 /** What the receiver needs to know beside the body. */
 const hints: Partial<Record<ErrorCode, Readonly<Record<string, string>>>> = {
+  not_authenticated: { 'www-authenticate': 'Bearer realm="sync"' },
+  invalid_token: { 'www-authenticate': 'Bearer realm="sync", error="invalid_token"' },
   unsupported_media_type: { 'accept-post': 'application/json', 'accept-encoding': acceptedCodings },
   protocol_unsupported: { 'sync-protocol': String(PROTOCOL_VERSION) }
 }

@@ -4,14 +4,14 @@ import type { PullRequest } from '../../schema/pull.ts'
 import { SyncError } from '../errors.ts'
 import type { PageAnswer } from '../sync/page.ts'
 import { sendJson } from './answer.ts'
-import { serve } from './exchange.ts'
+import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
 import type { Services } from './services.ts'
 import { asPull } from './validate.ts'
 
 export function pullRoute (app: FastifyInstance, services: Services): void {
-  app.post('/sync/pull', serve(services, async (exchange) => {
+  app.post('/sync/pull', serveUser(services, async (exchange) => {
     if (services.draining.aborted) throw new SyncError('draining')
     const { activity } = services
     activity.begin()

@@ -3,14 +3,14 @@ import type { FastifyInstance } from 'fastify'
 import { SyncError } from '../errors.ts'
 import { sendJson } from './answer.ts'
 import { callerOf } from './caller.ts'
-import { serve } from './exchange.ts'
+import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
 import type { Services } from './services.ts'
 import { asPush } from './validate.ts'
 
 export function pushRoute (app: FastifyInstance, services: Services): void {
-  app.post('/sync/push', serve(services, async (exchange) => {
+  app.post('/sync/push', serveUser(services, async (exchange) => {
     if (services.draining.aborted) throw new SyncError('draining')
     const { activity } = services
     activity.begin()

@@ -1,3 +1,4 @@
+import type { Tickets } from '../auth/tickets.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Config } from '../config.ts'
 import type { Clock } from '../sync/clock.ts'
@@ -6,6 +7,7 @@ import type { Feed } from '../sync/feed.ts'
 import type { Histories } from '../sync/history.ts'
 import type { Pulls } from '../sync/pull.ts'
 import type { Pushes } from '../sync/push.ts'
+import type { Authentication } from './authenticate.ts'
 import type { BytesInFlight } from './body.ts'
 
 /** What the node is doing, for /health and for a shutdown that waits. */
@@ -35,6 +37,9 @@ export interface Services {
   readonly clock: Clock
   readonly store: ChangeStore
   readonly bell: Doorbell
+  /** Asked only where the server runs with authentication. */
+  readonly authentication: Authentication
+  readonly tickets: Tickets
   readonly pushes: Pushes
   readonly pulls: Pulls
   readonly histories: Histories

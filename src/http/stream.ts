@@ -5,17 +5,18 @@ import { SyncError } from '../errors.ts'
 import { parseCursor } from '../sync/cursor.ts'
 import type { StreamRequest } from '../sync/stream.ts'
 import { callerOf } from './caller.ts'
-import { serve } from './exchange.ts'
+import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import type { Services } from './services.ts'
 import { acceptsEventStream, inOnePacket, SocketSink, startEventStream } from './sse.ts'
+import { ticketSession } from './ticket.ts'
 
 const collectionName = new RegExp(CollectionName.pattern!)
 const epochId = new RegExp(EpochId.pattern!)
 
 /** HEAD answers the same header and ends. */
 export function streamRoutes (app: FastifyInstance, services: Services): void {
-  app.get('/sync/stream', serve(services, exchange => stream(services, exchange)))
+  app.get('/sync/stream', serveUser(services, exchange => stream(services, exchange), ticketSession))
 }
 
 /** What is wrong with the request is said before the stream begins; from then on everything is said on it. */
