@@ -207,6 +207,8 @@ export interface Epoch {
   readonly first: number
   /** When it began, ms. */
   readonly started: number
+  /** The newest entry of which the version before it is gone: what a reader was shown up to here may not be known any more. */
+  readonly historyHorizon: number
 }
 
 /** What to drop: everything of its kind from before this time (ms, of the server's clock at the commit); absent = keep. */

@@ -36,7 +36,7 @@ async function dropHistory (state: MemoryState, before: number, pause: () => Pro
  * Adds what a version that lives has superseded: the one before it, or a deletion with what that deleted, by which a
  * reader's right to learn of it is judged. Not where an older version is kept, as after a jump of the clock.
  */
-function supersede (state: MemoryState, { operation, previous }: StoredEntry, gone: Set<StoredEntry>): void {
+function supersede (state: MemoryState, { operation, previous, sequence }: StoredEntry, gone: Set<StoredEntry>): void {
   if (operation === 'delete') return
   const chain: StoredEntry[] = []
   for (let entry = state.log.get(previous); entry !== undefined && !gone.has(entry); entry = state.log.get(entry.previous)) {
@@ -44,6 +44,7 @@ function supersede (state: MemoryState, { operation, previous }: StoredEntry, go
     chain.push(entry)
   }
   for (const entry of chain) gone.add(entry)
+  if (chain.length > 0) state.historyHorizon = Math.max(state.historyHorizon, sequence)
 }
 
 /** In sequence order up to the first that is kept, so that the horizon says exactly what is gone. */

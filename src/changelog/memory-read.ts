@@ -29,8 +29,8 @@ export function readPage (state: MemoryState, query: ReadQuery): Page {
     rows.push(row)
     bytes += Buffer.byteLength(row.entry.document ?? '')
   }
-  const { head, horizon } = state
-  return { rows, scanned: cut ? rows.at(-1)!.position : head, head, horizon, epochs: [...state.epochs] }
+  const { head, horizon, historyHorizon } = state
+  return { rows, scanned: cut ? rows.at(-1)!.position : head, head, horizon, historyHorizon, epochs: [...state.epochs] }
 }
 
 function walk (state: MemoryState, { after, collections, channels }: ReadQuery): Iterable<Row> {

@@ -52,6 +52,7 @@ function factsOf ({ id, document, data, ...facts }: StoredEntry): EntryFacts {
 export class MemoryState {
   head = 0
   horizon = 0
+  historyHorizon = 0
   readonly epochs: Epoch[] = []
   readonly pushes = new Map<string, PushRecord>()
   readonly journal = new Order<JournalRow>()
@@ -149,6 +150,7 @@ export class MemoryState {
     document.channels.clear()
     document.head = null
     this.horizon = Math.max(this.horizon, tombstone.sequence)
+    this.historyHorizon = Math.max(this.historyHorizon, tombstone.sequence)
     this.#forget(document)
   }
 

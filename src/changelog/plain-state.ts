@@ -79,9 +79,16 @@ export class PlainState extends MemoryState {
     else if (named !== undefined && !this.epochs.some(({ id }) => id === named)) this.beginEpoch({ id: named, first: sequence, started: 0 })
   }
 
+  /** What replaced it says from where on nobody knows any more who could see it. */
+  #noteGone (old: StoredEntry): void {
+    const next = this.document(old)?.entries.find(({ sequence }) => sequence > old.sequence)
+    if (next !== undefined) this.historyHorizon = Math.max(this.historyHorizon, next.sequence)
+  }
+
   #supersede (entry: StoredEntry | undefined): void {
     if (entry === undefined) return
     const gone = this.#superseded.add(entry, (entry.document?.length ?? 0) + OVERHEAD)
+    for (const old of gone) this.#noteGone(old)
     this.drop(gone.filter(old => this.log.get(old.sequence) === old))
   }
 }

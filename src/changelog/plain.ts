@@ -77,8 +77,9 @@ export class PlainChangeStore implements ChangeStore {
   }
 
   async read (query: ReadQuery): Promise<Page> {
+    const { filedAfter, ...plain } = query
     if (query.channels !== undefined) throw new TypeError('this change log has no channels')
-    return readPage(await this.#caughtUp(), query)
+    return readPage(await this.#caughtUp(), plain)
   }
 
   async entries (sequences: readonly number[]): Promise<Array<StoredEntry | null>> {
@@ -240,8 +241,15 @@ export class PlainChangeStore implements ChangeStore {
   }
 
   async #readBack (state: PlainState): Promise<void> {
-    this.#logHead = await this.#log.readBack(state.head, row => state.takeBack(row, this.#now()))
+    const from = state.head
+    let rows = 0
+    this.#logHead = await this.#log.readBack(from, row => {
+      rows++
+      state.takeBack(row, this.#now())
+    })
     state.head = Math.max(state.head, this.#logHead)
+    // What is missing nobody knows: it may be versions that the log's own `compact` has dropped.
+    if (rows < state.head - from) state.historyHorizon = state.head
   }
 
   async #write (state: PlainState, push: Push, { first, id }: { first: number, id?: string }): Promise<void> {

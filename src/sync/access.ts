@@ -6,6 +6,7 @@ import type { AccessRules, Operation, User } from '../access.ts'
 import type { DocumentKey } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
 import type { Clock } from './clock.ts'
+import { SyncError } from '../errors.ts'
 import { inTime, late } from './in-time.ts'
 
 export interface AccessDeps {
@@ -19,10 +20,12 @@ export interface AccessDeps {
 export class Access {
   /** Whether a rule looks into documents: where none does they are passed on as text. */
   readonly looks: boolean
+  readonly clock: Clock
   readonly #deps: AccessDeps
 
   constructor (deps: AccessDeps) {
     this.#deps = deps
+    this.clock = deps.clock
     this.looks = deps.rules.authorize !== null
   }
 
@@ -38,6 +41,29 @@ export class Access {
     } catch (error) {
       return this.#failed(error, key)
     }
+  }
+
+  /**
+   * What another rule answers about a user. Unlike a denial, no answer shows nothing and removes nothing: whoever
+   * asked comes again.
+   * @param check throws what is wrong with an answer
+   * @throws SyncError access_unavailable
+   */
+  async ask<T> (rule: 'channelsOf' | 'accessVersion', run: () => unknown, check: (answer: unknown) => T): Promise<T> {
+    const { clock, limits: { authorizeMs }, onError } = this.#deps
+    try {
+      const answer = await inTime(run, authorizeMs, clock)
+      if (answer === late) throw new Error(`${rule} did not answer within ${authorizeMs} ms`)
+      return check(answer)
+    } catch (error) {
+      onError(error, { rule })
+      throw new SyncError('access_unavailable')
+    }
+  }
+
+  /** Tells the operator what a rule did wrong. */
+  tell (error: unknown, about: Parameters<AccessDeps['onError']>[1]): void {
+    this.#deps.onError(error, about)
   }
 
   async #wait (answer: Promise<boolean>, key: DocumentKey): Promise<boolean> {

@@ -1,11 +1,11 @@
 /**
  * Entries after a position that a reader may see: the one code path of catch-up, pull and live (promise 5).
- * Documents are passed on as stored text, never parsed.
+ * Documents are passed on as stored text, never parsed but where a rule looks into them.
  */
 import type { Checkpoint } from '../../schema/checkpoint.ts'
-import type { ChangeStore, Row, Shown, StoredEntry } from '../changelog/changelog.ts'
+import type { ChangeStore, Page, Row, Shown, StoredEntry } from '../changelog/changelog.ts'
 import { highest, lowest, type Position } from './cursor.ts'
-import { assertValid, epochOf, type LogState } from './validity.ts'
+import { assertValid, epochOf, least, resyncReason, type LogState } from './validity.ts'
 import type { View } from './view.ts'
 
 export interface PageQuery {
@@ -34,20 +34,58 @@ export interface PageAnswer {
 export async function readPage (store: ChangeStore, query: PageQuery): Promise<PageAnswer> {
   const { position, view } = query
   const after = typeof position.after === 'number' ? position.after : await startsOf(store, position.after, query)
-  const page = await store.read({ after, collections: query.collections, ...view.channels !== undefined && { channels: view.channels }, limit: query.limit, bytes: query.bytes })
-  assertValid(position, page, view.scope)
-  const rows = await view.shown(page.rows)
-  const reached = typeof after === 'number' ? Math.max(after, page.scanned) : page.scanned
+  const page = await read(store, query, after)
+  assertValid(position, stateOf(page, view), view.scope)
+  const { rows, scanned, state } = view.judge === null ? { rows: page.rows, scanned: page.scanned, state: page } : await gather(store, query, { after, page })
+  const reached = typeof after === 'number' ? Math.max(after, scanned) : scanned
   const start = lowest({ ...position, after })
-  const hasMore = reached < page.head && reached > start
+  const hasMore = reached < state.head && reached > start
   return {
     changes: changesText(rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, rows)),
     count: rows.length,
-    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(position, after, reached), ...snapshotMark(position, page, hasMore), ...view.scope !== undefined && { scope: view.scope } },
+    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(position, after, reached), ...hasMore && snapshotMark(position, page, view), ...view.scope !== undefined && { scope: view.scope } },
     hasMore,
-    epoch: epochOf(page, reached),
-    state: page
+    epoch: epochOf(state, reached),
+    state
   }
+}
+
+type After = Position['after']
+
+async function read (store: ChangeStore, { collections, view: { channels }, limit, bytes }: PageQuery, after: After): Promise<Page> {
+  return await store.read({ after, collections, ...channels !== undefined && { channels }, limit, bytes })
+}
+
+function stateOf (page: Page, { looksBack }: View): LogState {
+  return looksBack ? { ...page, historyFrom: page.historyHorizon } : page
+}
+
+/**
+ * What is shown of a page, and of the next ones while that is little: each is read as if the reader had asked again
+ * from where the one before it ended, so rights and horizon count as they are then.
+ */
+async function gather (store: ChangeStore, query: PageQuery, { after, page }: { after: After, page: Page }): Promise<{ rows: readonly Row[], scanned: number, state: Page }> {
+  const { position, view, limit, bytes } = query
+  const rows: Row[] = []
+  let size = 0
+  for (let state = page; ;) {
+    const { rows: shown, looked, enough } = await view.judge!(state.rows)
+    rows.push(...shown)
+    for (const { entry } of shown) size += entry.document?.length ?? 0
+    const scanned = looked < state.rows.length ? state.rows[looked - 1]!.position : state.scanned
+    const full = enough || state.rows.length === 0 || rows.length >= limit || size >= bytes
+    if (full || scanned >= state.head) return { rows, scanned, state }
+    const reached = goneOn(after, scanned)
+    const next = await read(store, { ...query, limit: limit - rows.length, bytes: bytes - size }, reached)
+    const epoch = epochOf(state, scanned)
+    if (resyncReason({ ...position, after: reached, epoch }, stateOf(next, view), position.scope) !== null) return { rows, scanned, state }
+    state = next
+  }
+}
+
+function goneOn (after: After, scanned: number): After {
+  if (typeof after === 'number') return Math.max(after, scanned)
+  return new Map([...after].map(([name, sequence]) => [name, Math.max(sequence, scanned)]))
 }
 
 async function startsOf (store: ChangeStore, after: ReadonlyMap<string, number>, { collections }: PageQuery): Promise<ReadonlyMap<string, number>> {
@@ -66,12 +104,13 @@ function perCollection (position: Position, after: ReadonlyMap<string, number>, 
 
 /**
  * A first sync may pass the horizon while it is under way: the mark proves that it missed no tombstone. It speaks
- * for all of a client's positions, so it is given only where all of them begin.
+ * for all of a client's positions, so it is given only where all of them begin. Where superseded versions decide
+ * what is removed, a catch-up is marked with where it began: until its end the reader holds what it was shown there.
  */
-function snapshotMark (position: Position, state: LogState, hasMore: boolean): { snapshot?: number } {
-  if (!hasMore) return {}
+function snapshotMark (position: Position, state: LogState, { looksBack }: View): { snapshot?: number } {
   if (position.snapshot !== undefined) return { snapshot: position.snapshot }
-  return highest(position) === 0 ? { snapshot: state.head } : {}
+  if (highest(position) === 0) return { snapshot: state.head }
+  return looksBack ? { snapshot: least(position) } : {}
 }
 
 type DeletedText = (entry: Shown) => string
@@ -84,8 +123,13 @@ export function tombstoneText ({ documentId, rev, effectiveTime }: Pick<StoredEn
 }
 
 async function tombstoneTexts (store: ChangeStore, rows: readonly Row[]): Promise<DeletedText> {
-  const entries = await store.entries(rows.filter(isGone).map(({ entry }) => entry.sequence))
-  const facts = new Map(entries.flatMap(entry => entry === null ? [] : [[entry.sequence, entry]]))
+  const gone = rows.filter(isGone)
+  const entries = await store.entries(gone.map(({ entry }) => entry.sequence))
+  const facts = new Map<number, Parameters<typeof tombstoneText>[0]>()
+  for (const [index, entry] of entries.entries()) {
+    // Of a removal the entry is one that the reader has: its revision would say that nothing has changed.
+    if (entry !== null) facts.set(entry.sequence, gone[index]!.member ? entry : { ...entry, rev: null })
+  }
   return ({ sequence, documentId, timestamp }) => tombstoneText(facts.get(sequence) ?? { documentId, rev: null, effectiveTime: timestamp })
 }
 

@@ -63,15 +63,17 @@ export class Pulls {
     }
   }
 
-  async #readOrWait (asked: Asked, user: User | null, { wait, signal }: { wait: number, signal: AbortSignal | undefined }): Promise<PageAnswer> {
+  async #readOrWait (first: Asked, user: User | null, { wait, signal }: { wait: number, signal: AbortSignal | undefined }): Promise<PageAnswer> {
     const { clock } = this.#deps
     const deadline = clock.now() + wait
-    for (;;) {
+    for (let asked = first; ;) {
       const done = new AbortController()
       const rung = nextRing(this.#deps, deadline, signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]))
       try {
         const answer = await this.#read(asked, user)
         if (answer.count > 0 || answer.hasMore || !await rung) return answer
+        // What was looked through is not looked through again at every change that others see.
+        asked = { ...asked, position: positionOf(answer.checkpoint, answer.epoch) }
       } finally {
         done.abort()
       }

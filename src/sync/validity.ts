@@ -11,6 +11,8 @@ export interface LogState {
   readonly head: number
   readonly horizon: number
   readonly epochs: readonly Epoch[]
+  /** For a reader whose rights are judged by superseded versions: what was shown up to here is not known any more. */
+  readonly historyFrom?: number
 }
 
 /** The last sequence of an epoch, or undefined when the log does not know it. */
@@ -36,12 +38,21 @@ export function resyncReason (position: Position, state: LogState, scope: string
   return scope !== undefined && scope !== position.scope ? 'scope-changed' : null
 }
 
-/** Below the horizon tombstones are gone. A first sync that began above it missed none. */
-function isCompacted (position: Position, { horizon }: LogState): boolean {
+/**
+ * Below the horizon tombstones are gone. A first sync that began above it missed none. What was shown below the
+ * history's horizon is not known any more, and a catch-up under way has been shown that where it began.
+ */
+function isCompacted (position: Position, { horizon, historyFrom = 0 }: LogState): boolean {
+  if ((position.snapshot ?? least(position)) < historyFrom) return true
   if ((position.snapshot ?? 0) >= horizon) return false
   const { after } = position
   if (typeof after === 'number') return after < horizon
   return [...after.values()].some(sequence => sequence > 0 && sequence < horizon)
+}
+
+/** The lowest of a position's sequences beside 0, where nothing has been shown yet. */
+export function least ({ after }: Position): number {
+  return typeof after === 'number' ? after : Math.min(...[...after.values()].filter(sequence => sequence > 0))
 }
 
 /** True while a checkpoint without epoch is ahead of this node, which may only lag behind another. */
@@ -64,8 +75,8 @@ export function assertValid (position: Position, state: LogState, scope: string 
   throw new SyncError('resync_required', { reason, epoch: epochOf(state, 0), detail: explain(reason, position, state) })
 }
 
-function explain (reason: ResyncReason, position: Position, { head, horizon }: LogState): string {
-  if (reason === 'compacted') return `the checkpoint ${lowest(position)} lies before ${horizon}, where the kept deletions begin`
+function explain (reason: ResyncReason, position: Position, { head, horizon, historyFrom = 0 }: LogState): string {
+  if (reason === 'compacted') return `the checkpoint ${lowest(position)} lies before ${Math.max(horizon, historyFrom)}, where what was dropped since is still known`
   if (reason === 'checkpoint-ahead') return `the checkpoint ${highest(position)} is beyond the head ${head}`
   if (reason === 'scope-changed') return 'what you may see has changed since this checkpoint was made'
   return `the checkpoint ${highest(position)} lies in a stretch of history that this log does not have`

@@ -4,33 +4,43 @@
  * checkpoint shows that the reader's rights are still those it was made under.
  */
 import { createHmac } from 'node:crypto'
-import type { AccessRules, User } from '../access.ts'
-import type { ChangeStore, Row } from '../changelog/changelog.ts'
-import type { Access } from './access.ts'
+import type { User } from '../access.ts'
+import type { Row } from '../changelog/changelog.ts'
+import { Judge, type Judged, type JudgeDeps } from './judge.ts'
 
 export interface View {
-  /** Readers whose views have the same key see the same, and share what is encoded for them. */
+  /** Readers whose views have the same key are sent the same, checkpoints too, and share what is encoded for them. */
   readonly key: string
   /** What their checkpoints carry; undefined where documents alone decide. */
   readonly scope: string | undefined
   /** undefined: whatever there is. */
   readonly channels: readonly string[] | undefined
-  /** What is shown of a page's rows, in their order: what the reader must drop as removals, what was never seen not at all. */
+  /** Whether superseded versions decide what is removed: then a checkpoint is worth no more than they are kept. */
+  readonly looksBack: boolean
+  /** As far as one page goes; null where all rows are shown as they are. */
+  readonly judge: ((rows: readonly Row[]) => Promise<Judged>) | null
+  /** What is shown of rows, in their order: what the reader must drop as removals, what was never seen not at all. */
   shown (rows: readonly Row[]): readonly Row[] | Promise<readonly Row[]>
 }
 
 /** Of a server without rules: everybody sees everything. */
-export const everything: View = { key: '', scope: undefined, channels: undefined, shown: rows => rows }
+export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null, shown: rows => rows }
 
-export interface ViewDeps {
-  readonly store: ChangeStore
-  readonly access: Access
-  readonly rules: AccessRules
-}
+export type ViewDeps = JudgeDeps
+
+/** Of one reader: what must be looked through for a page, and what a change of it costs, stays bounded. */
+const CHANNELS = 1000
+const CHANNEL_BYTES = 256
+const DIGEST_CHARACTERS = 16
 
 export class Views {
   readonly #deps: ViewDeps
   readonly #open: boolean
+  #secret: Promise<Uint8Array> | undefined
+  /** The newest digest of a user: most ask again with the same rights. */
+  readonly #scopes = new WeakMap<User, { readonly rights: string, readonly scope: string }>()
+  readonly #numbers = new WeakMap<User, number>()
+  #users = 0
 
   constructor (deps: ViewDeps) {
     this.#deps = deps
@@ -38,35 +48,90 @@ export class Views {
     this.#open = authorize === null && channelsOf === null && accessVersion === null
   }
 
-  /** A reader's view as of now. */
+  /**
+   * A reader's view as of now.
+   * @throws SyncError access_unavailable when the application cannot say
+   */
   of (user: User | null): View | Promise<View> {
     return this.#open ? everything : this.#of(user)
   }
 
   async #of (user: User | null): Promise<View> {
-    const { rules: { channelsOf, accessVersion } } = this.#deps
-    const channels = channelsOf === null ? undefined : user === null ? [] : [...new Set(await channelsOf(user))].sort()
-    const version = channels ?? (accessVersion === null || user === null ? undefined : String(await accessVersion(user)))
-    const scope = version === undefined ? undefined : await this.#digest([user?.id, version])
-    return {
-      key: await this.#digest([user, version]),
-      scope,
-      channels,
-      shown: rows => this.#shown(user, rows)
-    }
+    const { authorize } = this.#deps.rules
+    const [channels, version] = await Promise.all([this.#channels(user), this.#version(user)])
+    const scope = user === null || (channels === undefined && version === undefined) ? undefined : await this.#scope(user, JSON.stringify([user.id, channels ?? null, version ?? null]))
+    const common = { key: this.#key(user, scope), scope, channels, looksBack: authorize !== null }
+    if (authorize === null && channels === undefined) return { ...common, judge: null, shown: rows => rows }
+    const judge = new Judge(this.#deps, user, channels)
+    return { ...common, judge: rows => judge.judge(rows), shown: rows => shown(judge, rows) }
   }
 
-  async #digest (value: unknown): Promise<string> {
-    return createHmac('sha256', await this.#deps.store.secret()).update(JSON.stringify(value)).digest('base64url').slice(0, 16)
+  async #channels (user: User | null): Promise<readonly string[] | undefined> {
+    const { access, rules: { channelsOf } } = this.#deps
+    if (channelsOf === null) return undefined
+    return user === null ? [] : await access.ask('channelsOf', () => channelsOf(user), checkedChannels)
   }
 
-  async #shown (user: User | null, rows: readonly Row[]): Promise<readonly Row[]> {
-    const { access } = this.#deps
-    const shown: Row[] = []
-    for (const row of rows) {
-      const { document } = row.entry
-      if (!row.member || document === null || await access.may(user, 'read', row.entry, document)) shown.push(row)
-    }
-    return shown
+  async #version (user: User | null): Promise<string | number | undefined> {
+    const { access, rules: { accessVersion } } = this.#deps
+    if (accessVersion === null || user === null) return undefined
+    return await access.ask('accessVersion', () => accessVersion(user), checkedVersion)
   }
+
+  /** @param rights the user and all that the digest stands for */
+  async #scope (user: User, rights: string): Promise<string> {
+    const known = this.#scopes.get(user)
+    if (known?.rights === rights) return known.scope
+    const scope = createHmac('sha256', await this.#hmacKey()).update(rights).digest('base64url').slice(0, DIGEST_CHARACTERS)
+    this.#scopes.set(user, { rights, scope })
+    return scope
+  }
+
+  /** Made with the log and kept with it. */
+  #hmacKey (): Promise<Uint8Array> {
+    this.#secret ??= this.#deps.store.secret().catch((error: unknown) => {
+      this.#secret = undefined
+      throw error
+    })
+    return this.#secret
+  }
+
+  /** What `authorize` says may rest on anything about a user, so only the same user is alike. */
+  #key (user: User | null, scope: string | undefined): string {
+    if (user === null) return 'nobody'
+    if (this.#deps.rules.authorize === null) return `~${scope}`
+    const number = this.#numbers.get(user) ?? ++this.#users
+    this.#numbers.set(user, number)
+    return `${number}~${scope}`
+  }
+}
+
+async function shown (judge: Judge, rows: readonly Row[]): Promise<readonly Row[]> {
+  const all: Row[] = []
+  for (let at = 0; at < rows.length;) {
+    const { rows: some, looked } = await judge.judge(rows.slice(at))
+    all.push(...some)
+    at += looked
+  }
+  return all
+}
+
+/** @returns each once, sorted @throws TypeError */
+function checkedChannels (answer: unknown): string[] {
+  if (!Array.isArray(answer)) throw new TypeError('channelsOf did not answer with an array')
+  const channels = new Set<string>()
+  for (const channel of answer as unknown[]) {
+    if (typeof channel !== 'string' || channel === '' || Buffer.byteLength(channel) > CHANNEL_BYTES) {
+      throw new TypeError(`channelsOf answered with something else than strings of 1 to ${CHANNEL_BYTES} bytes`)
+    }
+    channels.add(channel)
+    if (channels.size > CHANNELS) throw new TypeError(`channelsOf answered with more than ${CHANNELS} channels`)
+  }
+  return [...channels].sort()
+}
+
+/** @throws TypeError */
+function checkedVersion (answer: unknown): string | number {
+  if (typeof answer !== 'string' && !Number.isFinite(answer)) throw new TypeError('accessVersion answered with neither a string nor a finite number')
+  return answer as string | number
 }

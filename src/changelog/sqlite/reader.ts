@@ -21,6 +21,7 @@ export class Reader {
   readonly #journal: JournalReader
   readonly #newest: Statement
   readonly #horizon: Statement
+  readonly #historyHorizon: Statement
   readonly #secret: Statement
   readonly #collections: Statement
   readonly #headFacts: Statement
@@ -31,7 +32,7 @@ export class Reader {
   readonly #since: Statement
   readonly #sinceOf: Statement
   readonly #epochs: readonly Epoch[]
-  #known: { head?: number, horizon?: number } = {}
+  #known: { head?: number, horizon?: number, historyHorizon?: number } = {}
   /** The epoch that the last entry read lies in: most lie in the same one. */
   #epoch: { id: string, first: number, end: number } = { id: '', first: 0, end: 0 }
 
@@ -43,6 +44,7 @@ export class Reader {
     this.turn = new Turn(database)
     this.#newest = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck()
     this.#horizon = database.prepare("SELECT value FROM meta WHERE key = 'horizon'").pluck()
+    this.#historyHorizon = database.prepare("SELECT value FROM meta WHERE key = 'history_horizon'").pluck()
     this.#secret = database.prepare("SELECT value FROM meta WHERE key = 'secret'").pluck()
     this.#collections = database.prepare('SELECT name FROM collections c WHERE EXISTS (SELECT 1 FROM heads h WHERE h.collection = c.id)').pluck()
     this.#headFacts = database.prepare(`SELECT ${FACTS} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
@@ -59,7 +61,7 @@ export class Reader {
     const head = this.head()
     // Most pulls find nothing new.
     const { rows, scanned } = isBehind(query, head) ? this.#rows(query) : { rows: [], scanned: Infinity }
-    return { rows, scanned: scanned === Infinity ? head : scanned, head, horizon: this.horizon(), epochs: this.#epochs }
+    return { rows, scanned: scanned === Infinity ? head : scanned, head, horizon: this.horizon(), historyHorizon: this.#historyFrom(), epochs: this.#epochs }
   }
 
   heads (keys: readonly HeadKey[]): HeadAnswer[] {
@@ -135,6 +137,12 @@ export class Reader {
   horizon (): number {
     this.#known.horizon ??= this.#horizon.get() as number
     return this.#known.horizon
+  }
+
+  #historyFrom (): number {
+    // A file of an older layout that can only be read does not say.
+    this.#known.historyHorizon ??= (this.#historyHorizon.get() ?? this.head()) as number
+    return this.#known.historyHorizon
   }
 
   /** To be called after every write: what every push and pull asks for is read once in between. */
