@@ -5,7 +5,7 @@ import { quiet } from './config.ts'
 import type { Config, Logger, StreamClient } from './config.ts'
 import { MemoryTickets, Tickets } from './auth/tickets.ts'
 import { Authentication } from './http/authenticate.ts'
-import { BytesInFlight } from './http/body.ts'
+import { BytesInFlight, RequestsInFlight } from './http/in-flight.ts'
 import { parseMessage } from './http/json-gate.ts'
 import { Activity } from './http/services.ts'
 import type { Services } from './http/services.ts'
@@ -46,7 +46,7 @@ export interface Parts extends Services {
 }
 
 /** The services that the routes call, over one open change log. */
-export function compose (config: Config, { store, bell, draining }: Pick<Services, 'store' | 'bell' | 'draining'>): Parts {
+export function compose (config: Config, { store, bell, draining, ...edge }: Pick<Services, 'store' | 'bell' | 'draining' | 'addressOf' | 'rateLimits'>): Parts {
   const { limits, logger, heartbeatInterval, clientTimeout, retention, access: rules } = config
   const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed, and denied') })
   const views = new Views({ store, access, rules })
@@ -68,6 +68,8 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
     revivals: new Revivals({ store, clock, pushes, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
     feed: new LiveFeed({
       store,
+      rules,
+      views,
       bell,
       clock,
       limits,
@@ -80,7 +82,9 @@ export function compose (config: Config, { store, bell, draining }: Pick<Service
     }),
     housekeeping: new Housekeeping({ store, clock, retention, interval: config.compactInterval, random: Math.random, logger }),
     activity: new Activity(),
-    inFlight: new BytesInFlight(limits.inFlightBytes),
+    inFlight: new BytesInFlight(limits.inFlightBytes, limits.inFlightBytesPerUser),
+    requestsInFlight: new RequestsInFlight(limits.requestsPerUser),
+    ...edge,
     draining,
     logRequests: wantsDebug(logger)
   }

@@ -3,6 +3,8 @@ import type { AccessOptions, AccessRules } from './access.ts'
 import type { ChangeLog } from './changelog/changelog.ts'
 import { resolveCollections } from './collections.ts'
 import type { CollectionOptions, Collections, ConflictStrategy, ResolveConflict } from './collections.ts'
+import { resolveEdge } from './edge.ts'
+import type { Edge, EdgeOptions } from './edge.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 
 const KiB = 1024
@@ -16,8 +18,12 @@ export const defaultLimits = {
   bodyBytes: 16 * MiB,
   /** A bomb of compressed zeros. */
   decodedBytes: 64 * MiB,
-  /** Many large bodies at once: over all requests, then 503. */
+  /** Many large bodies at once, and large answers that nobody reads: over all requests, then 503. */
   inFlightBytes: 256 * MiB,
+  /** One user who takes all of that: a body of the largest kind fits, then 503. */
+  inFlightBytesPerUser: 96 * MiB,
+  /** A thousand requests at once from one user, long polls too, then 429. */
+  requestsPerUser: 100,
   /** One push that holds all others up. */
   changesPerPush: 10_000,
   /** One document that every reader must load. As stored, in UTF-8. */
@@ -64,10 +70,18 @@ export const defaultLimits = {
   socketBytes: 256 * KiB,
   /** Newest entries kept encoded, shared by all streams. */
   ringBytes: 16 * MiB,
+  /** Sockets without end: in all, where the server listens itself. */
+  connections: 20_000,
+  /** Slow-loris by many sockets: of one address, or an IPv6 network of 64 bits; not of this machine or a proxy that is trusted. */
+  connectionsPerAddress: 2000,
+  /** HTTP/2: requests at once on one connection. */
+  connectionRequests: 128,
   /** Slow-loris: how long the headers may take. */
   headersMs: 10 * second,
   /** Slow-loris: how long the whole request may take. */
   requestMs: 30 * second,
+  /** Slow readers: a connection on which nothing moves for so long is cut, whatever waits on it. */
+  stallMs: 120 * second,
   /** Idle sockets. Longer than proxies keep theirs, so that none sends into one that is just closed. */
   keepAliveMs: 75 * second,
   /** Headers that fill the memory. */
@@ -114,13 +128,15 @@ export interface StreamClient {
   readonly since: string
   /** How far it has come. */
   readonly cursor: string | null
+  /** Entries between there and the log's newest, whoever may see them; null while it has no place yet. */
+  readonly behind: number | null
   /** ms since 1970. */
   readonly connectedAt: number
   readonly bytesSent: number
 }
 
 /** Options of `new PocketServer(options)`. */
-export interface PocketServerOptions extends AccessOptions {
+export interface PocketServerOptions extends AccessOptions, EdgeOptions {
   /** Where changes are kept: a `ChangeStore`, or any class with the seven methods. Default: SQLite at `./pocket.db`. */
   changeLog?: ChangeLog
   /** Hints between nodes. Default: this process only. */
@@ -161,7 +177,7 @@ export interface PocketServerOptions extends AccessOptions {
   onClientDisconnect?: (client: StreamClient) => void
 }
 
-export interface Config {
+export interface Config extends Edge {
   readonly access: AccessRules
   readonly open: boolean
   readonly hosts: readonly string[]
@@ -199,7 +215,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
 ])
 
@@ -216,6 +232,7 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
   const retained = { ...options.historyRetention !== undefined && { history: options.historyRetention }, ...options.tombstoneRetention !== undefined && { tombstones: options.tombstoneRetention } }
   return Object.freeze({
     access: resolveAccess(options),
+    ...resolveEdge(options),
     open: options.open ?? false,
     hosts: Object.freeze([...options.hosts ?? []]),
     collections: resolveCollections(options),

@@ -25,7 +25,7 @@ export async function openLocalPushes (store: ChangeStore, options: Pick<PocketS
   const { limits } = config
   const pubsub = await openPubSub()
   const bell = new Doorbell(pubsub, clock, config.pollInterval)
-  const { pushes } = compose(config, { store, bell, draining: new AbortController().signal })
+  const { pushes } = compose(config, { store, bell, draining: new AbortController().signal, addressOf: () => null, rateLimits: null })
   return {
     async push (body, clientId) {
       const { value, condemned } = await parseMessage(body, { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush })

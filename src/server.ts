@@ -12,9 +12,11 @@ import type { Config, PocketServerOptions, StreamClient } from './config.ts'
 import { SyncError } from './errors.ts'
 import { buildApp, syncPlugin } from './http/app.ts'
 import { attach, isSync } from './http/attach.ts'
+import { makeAddressOf } from './http/caller.ts'
 import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
 import { closeUnused, createHttpServer } from './http/node-server.ts'
+import { openRateLimits } from './http/rate-limit.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 import type { Listening, Middleware, ServerHealth } from './server-types.ts'
 import type { Caller } from './sync/caller.ts'
@@ -286,7 +288,9 @@ export class PocketServer {
     this.#pubsub = pubsub ?? await openPubSub()
     const bell = new Doorbell(this.#pubsub, clock, this.#config.pollInterval)
     await bell.open()
-    const services = compose(this.#config, { store, bell, draining: this.#draining.signal })
+    const addressOf = makeAddressOf(this.#config.trustProxy)
+    const rateLimits = await openRateLimits(this.#config, { clock, addressOf })
+    const services = compose(this.#config, { store, bell, draining: this.#draining.signal, addressOf, rateLimits })
     await services.feed.open()
     const app = buildApp(services)
     await app.ready()

@@ -2,6 +2,7 @@
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { Exchange } from './exchange.ts'
+import { SAFE } from './head.ts'
 import type { Services } from './services.ts'
 
 export interface Answer {
@@ -20,7 +21,9 @@ export function sendJson (services: Services, exchange: Exchange, answer: Answer
   const { body, headers = none } = answer
   if (body.length <= WORTH_CODING) return write(services, exchange, answer, body)
   const coding = codingOf(exchange.request.headers['accept-encoding'])
-  const varied = { ...answer, headers: [...headers, 'vary', 'accept-encoding'] }
+  // What is set before, by CORS or a host, stays.
+  const vary = exchange.response.getHeader('vary')
+  const varied = { ...answer, headers: [...headers, 'vary', vary === undefined ? 'accept-encoding' : `${String(vary)}, accept-encoding`] }
   if (coding === null) return write(services, exchange, varied, body)
   varied.headers.push('content-encoding', coding)
   return coders[coding](body).then(coded => write(services, exchange, varied, coded))
@@ -32,7 +35,7 @@ function write ({ draining }: Services, { response }: Exchange, { status = 200, 
   const head = [
     'content-type', 'application/json',
     'cache-control', cacheControl,
-    'x-content-type-options', 'nosniff',
+    ...SAFE,
     'content-length', String(Buffer.byteLength(coded))
   ]
   if (headers !== undefined) head.push(...headers)

@@ -1,11 +1,13 @@
 /** The server's routes, as an app of its own and as a plugin for another one. */
 import Fastify from 'fastify'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { SyncError } from '../errors.ts'
+import { Cors } from './cors.ts'
 import { refuse, serve } from './exchange.ts'
 import type { Handler } from './exchange.ts'
 import { makeGuard } from './guard.ts'
 import { healthRoute } from './health.ts'
+import { SAFE } from './head.ts'
 import { HISTORY_ROUTE, historyRoute, isHistory } from './history.ts'
 import { infoRoute } from './info.ts'
 import { createHttpServer } from './node-server.ts'
@@ -18,12 +20,14 @@ import { ticketRoute } from './ticket.ts'
 
 /** An app with every route. Its server keeps the limits of `services.config`; listen with it, or route with `app.routing`. */
 export function buildApp (services: Services): FastifyInstance {
+  const cors = corsOf(services)
   const app = Fastify({
     logger: false,
     return503OnClosing: false,
     serverFactory: (handler) => createHttpServer(services, handler),
     frameworkErrors: (error, request, reply) => {
       reply.hijack()
+      cors?.apply(request.raw, reply.raw)
       refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)
     }
   }) as unknown as FastifyInstance
@@ -37,11 +41,12 @@ export function buildApp (services: Services): FastifyInstance {
 
 /** Routes under /sync alone, for an app that has its own beside them. Leaves that app's parsers and handlers as they are. */
 export function syncPlugin (app: FastifyInstance, services: Services): void {
+  // What the host's hooks have set (CORS, say) goes out with our answers, refusals too.
+  app.addHook('onRequest', (_request, reply, done) => { keepHeaders(reply); done() })
   const paths = prepare(app, services)
-  // What the host's hooks have set (CORS, say) goes out with our answers.
   app.addHook('preHandler', (request, reply, done) => {
     if (services.config.access.authenticate !== null) handOver(request)
-    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
+    keepHeaders(reply)
     done()
   })
   syncRoutes(app, services)
@@ -55,6 +60,14 @@ export async function describeServer (described: Pick<Services, 'config' | 'vers
     syncRoutes(app, described as Services)
     healthRoute(app, described as Services)
   })
+}
+
+function keepHeaders (reply: FastifyReply): void {
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
+}
+
+function corsOf ({ config }: Services): Cors | null {
+  return config.cors === null ? null : new Cors(config.cors)
 }
 
 /** What the host's hooks have set on Fastify's request, a user for example, is found on Node's. */
@@ -79,22 +92,12 @@ type Paths = ReadonlyMap<string, ReadonlySet<string>>
 /** Everything that is the same for all routes. @returns path → methods, filled as routes are added */
 function prepare (app: FastifyInstance, services: Services): Paths {
   const paths = new Map<string, Set<string>>()
-  const guard = makeGuard(services.config)
   app.addHook('onRoute', (route) => {
     const methods = paths.get(route.url) ?? new Set()
     for (const method of [route.method].flat()) methods.add(method)
     paths.set(route.url, methods)
   })
-  app.addHook('onRequest', (request, reply, done) => {
-    try {
-      guard(request.raw)
-    } catch (error) {
-      reply.hijack()
-      refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)
-      return
-    }
-    done()
-  })
+  app.addHook('onRequest', enter(services))
   if (services.logRequests) logRequests(app, services)
   app.removeAllContentTypeParsers()
   // Named, the usual one is found without being taken apart.
@@ -104,6 +107,34 @@ function prepare (app: FastifyInstance, services: Services): Paths {
     refuse(services, { request: request.raw, response: reply.raw, id: undefined }, error)
   })
   return paths
+}
+
+/** What comes before authentication: CORS, the guard, and the count of the address. */
+function enter (services: Services): onRequestHookHandler {
+  const guard = makeGuard(services.config)
+  const cors = corsOf(services)
+  const { rateLimits } = services
+  return ({ raw: request, routeOptions }, reply, done) => {
+    const response = reply.raw
+    const refused = (error: unknown): void => {
+      reply.hijack()
+      refuse(services, { request, response, id: undefined }, error)
+    }
+    try {
+      cors?.apply(request, response)
+      guard(request)
+      if (cors?.answersPreflight(request, response) === true) {
+        reply.hijack()
+        return
+      }
+    } catch (error) {
+      refused(error)
+      return
+    }
+    const counted = rateLimits === null || routeOptions.url === '/health' ? null : rateLimits.fromAddress(request)
+    if (counted === null) done()
+    else counted.then(() => { done() }, refused)
+  }
 }
 
 /** Never a URL: its query may hold what somebody meant to keep. */
@@ -125,7 +156,7 @@ function otherwise (paths: Paths): Handler {
     if (methods === undefined) throw new SyncError('not_found')
     const allow = [...methods, 'OPTIONS'].join(', ')
     if (request.method !== 'OPTIONS') throw new SyncError('method_not_allowed', { detail: `${request.method ?? ''} is not taken here`, headers: { allow } })
-    response.writeHead(204, ['allow', allow, 'cache-control', 'no-store', 'x-content-type-options', 'nosniff'])
+    response.writeHead(204, ['allow', allow, 'cache-control', 'no-store', ...SAFE])
     response.end()
   }
 }

@@ -2,6 +2,7 @@
 import * as zlib from 'node:zlib'
 import type { Readable } from 'node:stream'
 import { SyncError } from '../errors.ts'
+import type { Share } from './in-flight.ts'
 
 export interface BodyLimits {
   /** On the wire. Attack: a body without end. */
@@ -14,32 +15,6 @@ export interface ReadBody {
   readonly body: Buffer
   /** Gives back the bytes in flight; call it when the body is no longer needed. More calls do nothing. */
   readonly release: () => void
-}
-
-/**
- * Bytes of bodies held in memory, over all requests. Attack: many bodies, each within its limit.
- * Who takes must give back the same, once.
- */
-export class BytesInFlight {
-  readonly #max: number
-  #used = 0
-
-  constructor (max: number) {
-    this.#max = max
-  }
-
-  get used (): number { return this.#used }
-
-  /** False, with nothing taken, when `n` bytes more would be over the limit. */
-  take (n: number): boolean {
-    if (this.#used + n > this.#max) return false
-    this.#used += n
-    return true
-  }
-
-  give (n: number): void {
-    this.#used -= n
-  }
 }
 
 /** RFC 9659: a zstd window above 8 MiB need not be taken; the library would allocate up to 128 MiB. */
@@ -65,7 +40,7 @@ const close = { Connection: 'close' }
  * (with `limit`), `overloaded`, or `bad_request` for a body that is corrupt or ends early; then everything
  * taken is given back and the stream is paused: `discardRest` lets the sender finish.
  */
-export async function readBody (stream: Readable, contentEncoding: string | undefined, limits: BodyLimits, inFlight: BytesInFlight): Promise<ReadBody> {
+export async function readBody (stream: Readable, contentEncoding: string | undefined, limits: BodyLimits, inFlight: Share): Promise<ReadBody> {
   const coding = contentEncoding?.trim().toLowerCase() ?? ''
   const decode = decoders.get(coding)
   if (decode === undefined && coding !== '' && coding !== 'identity') {
@@ -112,7 +87,7 @@ interface Reading {
   readonly coding: string
   readonly decoder: Decoder | undefined
   readonly limits: BodyLimits
-  readonly inFlight: BytesInFlight
+  readonly inFlight: Share
   readonly done: (result: ReadBody | SyncError) => void
 }
 

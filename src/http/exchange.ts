@@ -2,12 +2,15 @@
  * One request and its answer. Fastify routes; the answer is written straight to Node's response, which costs
  * a push about a third of what Fastify's own reply does.
  */
+import { randomInt } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RouteHandlerMethod } from 'fastify'
 import type { User } from '../access.ts'
 import type { Session } from '../auth/user.ts'
-import type { SyncError } from '../errors.ts'
+import { SyncError } from '../errors.ts'
 import { discardRest } from './body.ts'
+import { asksForStream, refuseStream } from './bye.ts'
+import type { AddressOf } from './caller.ts'
 import { problemOf, syncErrorOf } from './problem.ts'
 import type { Services } from './services.ts'
 
@@ -20,6 +23,7 @@ export interface Exchange {
   user: User | null
   /** When the credential ends, ms since 1970; Infinity where it does not. */
   expiresAt: number
+  readonly addressOf: AddressOf
 }
 
 /** What is refused may not have come far enough to have a user. */
@@ -31,7 +35,7 @@ export type Handler = (exchange: Exchange) => Promise<void> | void
 export function serve (services: Services, handler: Handler): RouteHandlerMethod {
   return (request, reply) => {
     reply.hijack()
-    const exchange = { request: request.raw, response: reply.raw, id: undefined, user: null, expiresAt: Infinity }
+    const exchange = { request: request.raw, response: reply.raw, id: undefined, user: null, expiresAt: Infinity, addressOf: services.addressOf }
     try {
       handler(exchange)?.catch((error: unknown) => refuse(services, exchange, error))
     } catch (error) {
@@ -49,13 +53,24 @@ export function serveUser (services: Services, handler: Handler, identify?: (ser
     if (response.destroyed) return
     exchange.user = user
     exchange.expiresAt = expiresAt
-    await handler(exchange)
+    await services.rateLimits?.fromUser(user)
+    if (!services.requestsInFlight.enter(user.id)) throw new SyncError('rate_limited', { detail: 'Too many requests of this user are being answered.', headers: { 'retry-after': String(randomInt(1, 4)) } })
+    try {
+      await handler(exchange)
+    } finally {
+      services.requestsInFlight.leave(user.id)
+    }
   })
 }
 
 /** Answers with a problem, and tells the log of what the operator should know. */
 export function refuse (services: Services, exchange: Refused, error: unknown): void {
   const refusal = syncErrorOf(error)
+  if (refusal.status === 401) services.rateLimits?.failed(exchange.request)
+  else if (refusal.code === 'rate_limited' && asksForStream(exchange.request)) {
+    refuseStream(exchange.request, exchange.response, Number(refusal.facts.headers?.['retry-after']))
+    return
+  }
   if (refusal.code === 'internal_error') services.config.logger.error({ err: refusal.cause ?? refusal, code: refusal.code }, 'a request failed')
   else if (refusal.status >= 500) services.config.logger.warn({ code: refusal.code, detail: refusal.message }, 'a request was refused')
   writeProblem(exchange, refusal, services.draining.aborted)

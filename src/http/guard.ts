@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { PROTOCOL_VERSION } from '../../schema/version.ts'
 import type { Config } from '../config.ts'
 import { SyncError } from '../errors.ts'
+import { Cors } from './cors.ts'
 import { Loopback } from './loopback.ts'
 
 export type Guard = (request: IncomingMessage) => void
@@ -10,7 +11,7 @@ export type Guard = (request: IncomingMessage) => void
 /** @returns throws the SyncError with which the request is refused */
 export function makeGuard (config: Config): Guard {
   const { urlBytes } = config.limits
-  const loopback = config.open || config.access.authenticate !== null ? null : new Loopback(config.hosts)
+  const loopback = config.open || config.access.authenticate !== null ? null : new Loopback(config.hosts, config.cors === null ? null : new Cors(config.cors))
   return (request) => {
     const url = request.url!
     if (url.length > urlBytes) throw new SyncError('uri_too_long', { limit: { name: 'urlBytes', max: urlBytes } })

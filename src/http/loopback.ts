@@ -8,14 +8,17 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { SyncError } from '../errors.ts'
+import type { Cors } from './cors.ts'
 
 export class Loopback {
   readonly #hosts: ReadonlySet<string>
+  readonly #cors: Cors | null
   /** The newest Host that was found good: nearly all requests carry the same. */
   #known = 'localhost'
 
-  /** @param hosts names, with or without a port, that are as good as loopback ones */
-  constructor (hosts: readonly string[]) {
+  /** @param hosts names, with or without a port, that are as good as loopback ones @param cors which pages of elsewhere may ask */
+  constructor (hosts: readonly string[], cors: Cors | null) {
+    this.#cors = cors
     this.#hosts = new Set(hosts.map(host => host.toLowerCase()))
   }
 
@@ -34,6 +37,7 @@ export class Loopback {
   }
 
   #checkOrigin (origin: string): void {
+    if (this.#cors?.allows(origin) === true) return
     const start = origin.indexOf('://')
     if (start === -1 || !this.#isOurs(origin.slice(start + 3))) throw refused('The request comes from a web page of another host.')
   }
@@ -49,7 +53,7 @@ function isLoopbackName (name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)
 }
 
-function isLoopbackAddress (address: string | undefined): boolean {
+export function isLoopbackAddress (address: string | undefined): boolean {
   if (address === undefined) return false
   return address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
 }

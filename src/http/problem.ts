@@ -5,6 +5,7 @@ import { PROTOCOL_VERSION } from '../../schema/version.ts'
 import { SyncError, catalogue } from '../errors.ts'
 import type { ErrorCode } from '../errors.ts'
 import { acceptedCodings } from './body.ts'
+import { pairs, SAFE } from './head.ts'
 
 export interface Problem {
   readonly status: number
@@ -37,7 +38,7 @@ export function problemOf (error: SyncError, id?: string): Problem {
   const headers = new Map([
     ['content-type', 'application/problem+json'],
     ['cache-control', 'no-store'],
-    ['x-content-type-options', 'nosniff'],
+    ...pairs(SAFE),
     ['content-length', String(Buffer.byteLength(body))]
   ])
   for (const [name, value] of Object.entries({ ...hints[error.code], ...error.facts.headers })) headers.set(name.toLowerCase(), value)

@@ -24,8 +24,7 @@ export function pullRoute (app: FastifyInstance, services: Services): void {
 }
 
 async function pull (services: Services, exchange: Exchange): Promise<void> {
-  const { request, response } = exchange
-  const { value, release } = await receive(services, request, response)
+  const { value, release } = await receive(services, exchange)
   // What a long poll waits with is small, and it may wait for long.
   release()
   exchange.id = idOf(value)

@@ -23,13 +23,15 @@ export function pushRoute (app: FastifyInstance, services: Services): void {
 }
 
 async function push (services: Services, exchange: Exchange): Promise<void> {
-  const { request, response } = exchange
-  const { value, condemned, release } = await receive(services, request, response)
+  const { rateLimits } = services
+  rateLimits?.assertSolvent(exchange)
+  const { value, condemned, release } = await receive(services, exchange)
   try {
     exchange.id = idOf(value)
     const { id, timestamp, collection, changes, checkpoint, epoch, atomic, clientId } = asPush(value)
     const message = { id, timestamp, collection, changes, checkpoint, epoch, atomic, condemned }
-    const { body, replayed } = await services.pushes.push(message, callerOf(exchange, clientId))
+    const { body, replayed, written } = await services.pushes.push(message, callerOf(exchange, clientId))
+    rateLimits?.spendChanges(exchange, { changes: changes.length, written })
     services.activity.lastSync = services.clock.now()
     await sendJson(services, exchange, replayed ? { body, cacheControl: 'no-store', headers: ['idempotency-replayed', 'true'] } : { body, cacheControl: 'no-store' })
   } finally {

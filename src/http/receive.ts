@@ -1,8 +1,9 @@
 /** From a request to a message: media type, length, coding, JSON gate. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { SyncError } from '../errors.ts'
 import { checkLength, readBody } from './body.ts'
 import type { ReadBody } from './body.ts'
+import type { Exchange } from './exchange.ts'
 import { parseMessage } from './json-gate.ts'
 import type { Message } from './json-gate.ts'
 import type { Services } from './services.ts'
@@ -22,10 +23,14 @@ export function awaitContinue (request: IncomingMessage): void {
   waiting.add(request)
 }
 
-/** @throws SyncError unsupported_media_type, too_large, overloaded, bad_request, invalid_json */
-export async function receive (services: Services, request: IncomingMessage, response: ServerResponse): Promise<Received> {
+/** What a body may have that is read although its sender has to wait for changes: a pull has no more. */
+const SMALL_BODY = 16 * 1024
+
+/** @throws SyncError unsupported_media_type, too_large, rate_limited, overloaded, bad_request, invalid_json */
+export async function receive (services: Services, exchange: Exchange): Promise<Received> {
   const { limits } = services.config
-  const { body, release } = parsedBody(request) ?? await bodyOf(services, request, response)
+  const { body, release } = parsedBody(exchange.request) ?? await bodyOf(services, exchange)
+  services.rateLimits?.spendBody(exchange, body.length)
   try {
     const parsed = parseMessage(body, { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush })
     const { value, condemned } = parsed instanceof Promise ? await parsed : parsed
@@ -36,13 +41,15 @@ export async function receive (services: Services, request: IncomingMessage, res
   }
 }
 
-async function bodyOf ({ config: { limits }, inFlight }: Services, request: IncomingMessage, response: ServerResponse): Promise<ReadBody> {
+async function bodyOf ({ config: { limits }, inFlight, rateLimits }: Services, exchange: Exchange): Promise<ReadBody> {
+  const { request, response, user } = exchange
   const { headers } = request
   const type = headers['content-type']
   if (type !== 'application/json' && (type === undefined || !json.test(type))) throw new SyncError('unsupported_media_type', { detail: 'The Content-Type is not application/json in UTF-8.' })
   checkLength(headers['content-length'], limits)
+  if (rateLimits !== null && !(Number(headers['content-length']) <= SMALL_BODY)) rateLimits.assertSolvent(exchange)
   if (headers.expect !== undefined && waiting.delete(request)) response.writeContinue()
-  return await readBody(request, headers['content-encoding'], limits, inFlight)
+  return await readBody(request, headers['content-encoding'], limits, inFlight.of(user?.id ?? null))
 }
 
 /**

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { serve } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
+import { SAFE } from './head.ts'
 import type { Services } from './services.ts'
 
 /** The page loads nothing from elsewhere; its script writes styles into it. */
@@ -51,7 +52,7 @@ function send ({ response }: Exchange, type: string, body: string | Buffer): voi
   response.writeHead(200, [
     'content-type', type,
     'cache-control', 'no-cache',
-    'x-content-type-options', 'nosniff',
+    ...SAFE,
     'content-security-policy', POLICY,
     'content-length', String(Buffer.byteLength(body))
   ])

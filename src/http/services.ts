@@ -8,7 +8,9 @@ import type { Histories } from '../sync/history.ts'
 import type { Pulls } from '../sync/pull.ts'
 import type { Pushes } from '../sync/push.ts'
 import type { Authentication } from './authenticate.ts'
-import type { BytesInFlight } from './body.ts'
+import type { AddressOf } from './caller.ts'
+import type { BytesInFlight, RequestsInFlight } from './in-flight.ts'
+import type { RateLimits } from './rate-limit.ts'
 
 /** What the node is doing, for /health and for a shutdown that waits. */
 export class Activity {
@@ -46,6 +48,10 @@ export interface Services {
   readonly feed: Feed
   readonly activity: Activity
   readonly inFlight: BytesInFlight
+  readonly requestsInFlight: RequestsInFlight
+  readonly addressOf: AddressOf
+  /** null where nobody is limited. */
+  readonly rateLimits: RateLimits | null
   /** Aborted when the server begins to drain. */
   readonly draining: AbortSignal
   /** One line per request at debug: asked for once, since it costs every request a little. */

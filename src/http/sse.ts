@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import type { Sink, SinkListener } from '../sync/stream.ts'
+import { pairs, SAFE } from './head.ts'
 
 /** Measured against seven proxies in their default configuration (WIRE). */
 const HEADERS: ReadonlyArray<readonly [string, string]> = [
@@ -9,7 +10,7 @@ const HEADERS: ReadonlyArray<readonly [string, string]> = [
   ['Cache-Control', 'no-store, no-transform'],
   ['X-Accel-Buffering', 'no'],
   ['Incremental', '?1'],
-  ['X-Content-Type-Options', 'nosniff']
+  ...pairs(SAFE)
 ]
 
 /** Sends the header. The body ends with the connection: HAProxy holds every chunk of a chunked one for 200 ms. */

@@ -18,6 +18,8 @@ export interface PushAnswer {
   readonly body: string
   /** The push was seen before, and this is its first answer. */
   readonly replayed: boolean
+  /** Entries that it made. */
+  readonly written: number
 }
 
 /** By these a push is known when it comes again. */
@@ -74,7 +76,7 @@ export class Pushes {
       if (committed.status === 'committed' && plan.entries.length > 0) this.#deps.bell.ring()
       const replayed = committed.status === 'seen'
       const outcomes = replayed ? decodeOutcomes(committed.outcome, message.changes.length) : plan.outcomes
-      return { body: await answerText(this.#deps, message, { outcomes, first: committed.first, caller }), replayed }
+      return { body: await answerText(this.#deps, message, { outcomes, first: committed.first, caller }), replayed, written: replayed ? 0 : plan.entries.length }
     } finally {
       release()
     }

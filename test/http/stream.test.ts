@@ -19,6 +19,8 @@ const headers = {
   'x-accel-buffering': 'no',
   incremental: '?1',
   'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
   connection: 'close'
 }
 

@@ -21,10 +21,11 @@ function only (...parts: string[]): RegExp {
 const rules: readonly Rule[] = [
   { files: /^schema\//, may: only('schema/.*', '@sinclair/typebox') },
   { files: /^src\/errors\.ts$/, may: only('nothing') },
+  { files: /^src\/edge\.ts$/, may: only('node:net') },
   { files: /^src\/access\.ts$/, may: only('nothing'), types: only('node:http') },
   { files: /^src\/validation\.ts$/, may: only('ajv', 'ajv/dist/2020\\.js', 'ajv-formats'), types: only('src/access\\.ts') },
   { files: /^src\/collections\.ts$/, may: only('schema/common\\.ts', 'src/validation\\.ts'), types: only('src/access\\.ts') },
-  { files: /^src\/config\.ts$/, may: only('src/(access|collections|errors)\\.ts'), types: only(ports) },
+  { files: /^src\/config\.ts$/, may: only('src/(access|collections|errors|edge)\\.ts'), types: only(ports) },
   { files: /^src\/auth\//, may: only('src/auth/.*', 'src/errors\\.ts', 'node:(buffer|crypto|url|util)'), types: only('src/access\\.ts'), late: only('fastify', '@fastify/jwt', 'jose') },
   { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(backup|changelog|entry|view|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
   { files: /^src\/changelog\/memory/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/memory.*', 'src/errors\\.ts', 'schema/.*', platform) },

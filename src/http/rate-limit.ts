@@ -1,0 +1,120 @@
+/**
+ * How much one may ask: requests of an address, before anybody is authenticated, and of a user; changes of a user, or
+ * of an address where there are no users.
+ */
+import { randomInt } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { User } from '../access.ts'
+import type { Config } from '../config.ts'
+import { SyncError } from '../errors.ts'
+import type { Clock } from '../sync/clock.ts'
+import { Budgets } from './budgets.ts'
+import { networkOf } from './caller.ts'
+import type { AddressOf } from './caller.ts'
+import { openRequestCounter } from './request-counter.ts'
+import type { RequestCounter } from './request-counter.ts'
+
+/** Attack: a million addresses, each with an account of about 200 bytes. */
+const ACCOUNTS = 20_000
+
+/** What a change that wrote nothing, a repeated one say, costs in changes. */
+const UNWRITTEN = 1 / 16
+/** Of a body as much as a change: reading it costs, whatever comes of it. */
+const BODY_BYTES = 4096
+
+/** Who pays: a user, or where there are none an address. */
+interface Payer {
+  readonly request: IncomingMessage
+  readonly user: User | null
+}
+
+interface Counts {
+  readonly addresses: RequestCounter
+  readonly users: RequestCounter
+  readonly changes: Budgets
+  readonly failureCost: number
+  readonly addressOf: AddressOf
+}
+
+/** @returns null where nobody is limited: by option, or since only this machine is answered */
+export async function openRateLimits ({ rateLimit, access, open }: Pick<Config, 'rateLimit' | 'access' | 'open'>, { clock, addressOf }: { clock: Clock, addressOf: AddressOf }): Promise<RateLimits | null> {
+  if (rateLimit === null || (access.authenticate === null && !open)) return null
+  const per = (perMinute: number): { perMinute: number, most: number, clock: Clock } => ({ perMinute: Math.min(perMinute, Number.MAX_SAFE_INTEGER), most: ACCOUNTS, clock })
+  return new RateLimits({
+    addresses: await openRequestCounter(per(rateLimit.requestsPerMinutePerAddress)),
+    users: await openRequestCounter(per(rateLimit.requestsPerMinute)),
+    changes: new Budgets(per(rateLimit.changesPerMinute)),
+    failureCost: rateLimit.failureCost,
+    addressOf
+  })
+}
+
+export class RateLimits {
+  readonly #counts: Counts
+
+  constructor (counts: Counts) {
+    this.#counts = counts
+  }
+
+  /** Counts a request before anybody is authenticated; null where its address has no limit. @throws SyncError rate_limited */
+  fromAddress (request: IncomingMessage): Promise<void> | null {
+    const key = this.#network(request)
+    return key === null ? null : count(this.#counts.addresses, key, 'this address')
+  }
+
+  /** @throws SyncError rate_limited */
+  fromUser (user: User): Promise<void> {
+    return count(this.#counts.users, user.id, 'this user')
+  }
+
+  /** Counts a failed authentication at its address alone: no user pays for it. */
+  failed (request: IncomingMessage): void {
+    const key = this.#network(request)
+    if (key !== null) this.#counts.addresses.charge(key, this.#counts.failureCost)
+  }
+
+  /** @throws SyncError rate_limited while more was changed than the minute gives */
+  assertSolvent (payer: Payer): void {
+    const account = this.#accountOf(payer)
+    const debt = account === null ? 0 : this.#counts.changes.waitMs(account)
+    if (debt > 0) throw refusal(debt, 'More was changed in a minute than one may.')
+  }
+
+  spendBody (payer: Payer, bytes: number): void {
+    this.#spend(payer, bytes / BODY_BYTES)
+  }
+
+  /** @param written entries that a push made of its changes */
+  spendChanges (payer: Payer, { changes, written }: { readonly changes: number, readonly written: number }): void {
+    this.#spend(payer, written + (changes - written) * UNWRITTEN)
+  }
+
+  #spend (payer: Payer, cost: number): void {
+    const account = this.#accountOf(payer)
+    if (account !== null) this.#counts.changes.spend(account, cost)
+  }
+
+  #accountOf ({ request, user }: Payer): string | null {
+    return user === null ? this.#network(request) : user.id
+  }
+
+  /**
+   * Null for this machine: behind a proxy of its own whose word is not trusted everybody comes from there, and would
+   * pay for everybody else.
+   */
+  #network (request: IncomingMessage): string | null {
+    const address = this.#counts.addressOf(request)
+    return address === null || address === '::1' || address.startsWith('127.') ? null : networkOf(address)
+  }
+}
+
+async function count (counter: RequestCounter, key: string, who: string): Promise<void> {
+  const wait = await counter.count(key)
+  if (wait > 0) throw refusal(wait, `More requests come from ${who} than one may send in a minute.`)
+}
+
+/** Not all that were refused come back in the same second. */
+function refusal (ms: number, detail: string): SyncError {
+  const seconds = Math.ceil(ms / 1000)
+  return new SyncError('rate_limited', { detail, headers: { 'retry-after': String(seconds + randomInt(0, 3 + Math.ceil(seconds / 4))) } })
+}
