@@ -15,7 +15,7 @@ export interface Seal {
   readonly hash: string
 }
 
-/** What went with a document that was erased. Counts. */
+/** What went with documents that were erased. Counts. */
 export interface Erased {
   readonly versions: number
   readonly journal: number
@@ -23,9 +23,18 @@ export interface Erased {
   readonly walEmptied: boolean
 }
 
+export interface EraseOptions {
+  /**
+   * Rewrite the whole file afterwards. Without it what was erased is overwritten where it lay, but a copy that SQLite
+   * left in the unused part of another page, when it moved entries, may stay. Everybody waits meanwhile, and the disk
+   * needs room for the file once more. Default false.
+   */
+  readonly rewrite?: boolean
+}
+
 /** What a user wrote, as far as one look went. */
 export interface WrittenBy {
-  /** `alone`: every kept version of the document is this user's. */
+  /** `alone`: nobody else's words are among the kept versions. */
   readonly documents: ReadonlyArray<DocumentKey & { readonly alone: boolean }>
   /** Look on from here; null at the end. */
   readonly next: number | null
@@ -40,14 +49,14 @@ export interface AuditStore {
    */
   seal (before?: number): Promise<void>
   /**
-   * Drops what the log holds of documents below a deletion: versions, identities, journal rows and the records of
-   * pushes that tell of them. The deletion itself stays, so that replicas learn of it.
+   * Drops what the log holds of documents below their deletions: versions, identities, journal rows and the records
+   * of pushes that tell of those. The deletions stay, so that replicas learn of them; a document that lives stays.
    */
-  erase (key: DocumentKey): Promise<Erased>
+  erase (keys: readonly DocumentKey[], options?: EraseOptions): Promise<Erased>
   /** @param after 0 to begin */
   writtenBy (userId: string, after: number): Promise<WrittenBy>
-  /** Forgets who wrote the versions that this user wrote of a document. @returns how many */
+  /** Forgets who wrote the versions that this user wrote of a document. @returns how many there were */
   forgetWriter (key: DocumentKey, userId: string): Promise<number>
-  /** Drops the journal rows of this user. @returns how many */
+  /** Drops the journal rows of this user. @returns how many there were */
   forgetJournal (userId: string): Promise<number>
 }

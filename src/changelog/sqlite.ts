@@ -3,10 +3,12 @@ import { backup } from './sqlite/backup.ts'
 import { Medium } from './sqlite/medium.ts'
 import { MEMORY } from './sqlite/connection.ts'
 import { compact } from './sqlite/compact.ts'
+import { AuditWork } from './sqlite/audit-work.ts'
 import { clearLog } from './sqlite/epochs.ts'
 import { resolveOptions, type Resolved, type SqliteOptions } from './sqlite/options.ts'
 import { CommitQueue } from './sqlite/queue.ts'
 import type { Backup, BackupOptions, BackupStore } from './backup.ts'
+import type { AuditStore, Erased, EraseOptions, Seal, WrittenBy } from './audit.ts'
 import { appendedPush, appendedSequence } from './entry.ts'
 import { SyncError } from '../errors.ts'
 import type {
@@ -27,11 +29,12 @@ const PAGE = 100
  * The change log in one SQLite file; beside it lie its `-wal`, `-shm`, `-lock`, `.mark` and `.ballast`.
  * @param path of the file, created when absent; `:memory:` keeps everything in memory
  */
-export class SqliteChangeLog implements ChangeStore, BackupStore {
+export class SqliteChangeLog implements ChangeStore, BackupStore, AuditStore {
   readonly supports: Supports
   readonly #options: Resolved
   readonly #medium: Medium
   readonly #queue: CommitQueue
+  readonly #audit: AuditWork
   #compacting: Promise<void> = Promise.resolve()
   readonly #backups = new Set<Promise<unknown>>()
   #closing: Promise<void> | null = null
@@ -41,6 +44,7 @@ export class SqliteChangeLog implements ChangeStore, BackupStore {
     this.#options = resolveOptions(options)
     this.supports = { durable: path !== MEMORY, sharedByProcesses: false, facts: true, channels: true }
     this.#medium = new Medium(path, this.#options)
+    this.#audit = new AuditWork(this.#medium, { goOn: () => this.#closing === null, now: this.#options.now })
     this.#queue = new CommitQueue(jobs => this.#medium.write(({ writer }) => writer.commit(jobs)))
   }
 
@@ -129,11 +133,45 @@ export class SqliteChangeLog implements ChangeStore, BackupStore {
   }
 
   compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#audit.seal()
+      await compact(this.#medium, policy, { goOn: () => this.#closing === null, now: this.#options.now() })
+    })
+  }
+
+  onSeal (listener: (seal: Seal) => void): void {
+    this.#audit.listener = listener
+  }
+
+  seal (before = Infinity): Promise<void> {
+    return this.#inTurn(() => this.#audit.seal(before))
+  }
+
+  /** @throws SyncError storage_unavailable; what was erased by then is erased, and the same call goes on */
+  erase (keys: readonly DocumentKey[], options: EraseOptions = {}): Promise<Erased> {
+    return this.#inTurn(() => this.#audit.erase(keys, options))
+  }
+
+  async writtenBy (userId: string, after: number): Promise<WrittenBy> {
+    this.#requireOpen()
+    return this.#audit.writtenBy(userId, after)
+  }
+
+  forgetWriter (key: DocumentKey, userId: string): Promise<number> {
+    return this.#inTurn(() => this.#audit.forgetWriter(key, userId))
+  }
+
+  forgetJournal (userId: string): Promise<number> {
+    return this.#inTurn(() => this.#audit.forgetJournal(userId))
+  }
+
+  /** What drops entries or seals them goes one after the other. */
+  #inTurn<T> (work: () => Promise<T>): Promise<T> {
     const run = this.#compacting.then(() => {
       this.#requireOpen()
-      return compact(this.#medium, policy, { goOn: () => this.#closing === null, now: this.#options.now() })
+      return work()
     })
-    this.#compacting = run.catch(() => {})
+    this.#compacting = run.then(() => {}, () => {})
     return run
   }
 

@@ -1,5 +1,6 @@
 /** A change log as a second process reads it: while a server holds and writes it, and changing nothing. */
-import type { DocumentKey, Epoch, JournalQuery, JournalRow, StoredEntry } from './changelog.ts'
+import type { Seal } from './audit.ts'
+import type { DocumentKey, EntryFacts, Epoch, JournalQuery, JournalRow, Operation, StoredEntry } from './changelog.ts'
 
 export interface CollectionFigures {
   readonly name: string
@@ -56,6 +57,45 @@ export interface Finding {
   readonly advice: string
 }
 
+/** Which entries; what is absent does not matter. */
+export interface AuditQuery {
+  readonly userId?: string
+  readonly collection?: string
+  readonly documentId?: string
+  readonly clientId?: string
+  readonly address?: string
+  readonly operation?: Operation
+  /** Committed at or after, ms since 1970. */
+  readonly since?: number
+  /** Committed before. */
+  readonly until?: number
+}
+
+/** Where the audit chain breaks. */
+export interface Break {
+  /** null where the chain as a whole is not the one that was expected. */
+  readonly block: number | null
+  /** null where no single entry can be named. */
+  readonly sequence: number | null
+  readonly problem: string
+}
+
+/** What the audit chain proves. Counts. */
+export interface Proof {
+  /** They are as they were sealed. */
+  readonly entries: number
+  /** Sequences of which only hashes are left: compaction or erasing dropped their entries. */
+  readonly dropped: number
+  /** Among `entries`: those of which who wrote them was erased. */
+  readonly unnamed: number
+  /** Written since the newest block; nothing is proven of them. */
+  readonly unsealed: number
+  /** Up to where the chain holds; null before its first block. */
+  readonly newest: Seal | null
+  /** The first one; null when the chain holds. */
+  readonly broken: Break | null
+}
+
 export interface SnapshotPage {
   /** Each the newest of its document at the snapshot's sequence, in order; tombstones left out. */
   readonly entries: readonly StoredEntry[]
@@ -96,5 +136,9 @@ export interface LogView {
   figures (): Generator<Progress, Figures>
   /** Looks at everything, in slices; found damage does not end it. */
   check (): Generator<Progress | Finding, void>
+  /** Who changed what: entries without their documents, newest first, in pages that may be empty. */
+  audit (query: AuditQuery): Generator<EntryFacts[]>
+  /** Computes the audit chain anew. @param expected a hash, in hex, that it must lead through */
+  prove (expected: string | null): Generator<Progress, Proof>
   close (): void
 }

@@ -210,7 +210,7 @@ t.test('programming errors are TypeErrors at construction', async t => {
   t.throws(() => new SqliteChangeLog(''), TypeError)
 })
 
-for (const layout of [1, 2]) {
+for (const layout of [1, 2, 3]) {
   t.test(`layout ${layout}: a log that an earlier build wrote is read the same by this one, and its pushes are known`, async t => {
     const path = newPath(t)
     const fixture = new URL(`../fixtures/log-v${layout}`, import.meta.url)

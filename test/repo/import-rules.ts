@@ -10,7 +10,7 @@ export interface Rule {
   readonly late?: RegExp
 }
 
-const ports = 'src/changelog/(backup|changelog|entry)\\.ts|src/pubsub/pubsub\\.ts'
+const ports = 'src/changelog/(audit|backup|changelog|entry)\\.ts|src/pubsub/pubsub\\.ts'
 const platform = 'node:(buffer|crypto|events|fs|fs/promises|module|path|perf_hooks|stream|stream/promises|timers|timers/promises|url|util|worker_threads|zlib)'
 
 function only (...parts: string[]): RegExp {
@@ -27,10 +27,10 @@ const rules: readonly Rule[] = [
   { files: /^src\/collections\.ts$/, may: only('schema/common\\.ts', 'src/validation\\.ts'), types: only('src/access\\.ts') },
   { files: /^src\/config\.ts$/, may: only('src/(access|collections|errors|edge)\\.ts'), types: only(ports) },
   { files: /^src\/auth\//, may: only('src/auth/.*', 'src/errors\\.ts', 'node:(buffer|crypto|url|util)'), types: only('src/access\\.ts'), late: only('fastify', '@fastify/jwt', 'jose') },
-  { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(backup|changelog|entry|view|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
+  { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(audit|backup|changelog|entry|view|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
   { files: /^src\/changelog\/memory/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/memory.*', 'src/errors\\.ts', 'schema/.*', platform) },
   { files: /^src\/changelog\/plain/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/(plain|memory-).*', 'src/errors\\.ts', platform) },
-  { files: /^src\/changelog\//, may: only('src/changelog/(changelog|entry)\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/changelog\//, may: only('src/changelog/(audit|changelog|entry)\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
   { files: /^src\/pubsub\//, may: only('src/pubsub/.*', 'src/errors\\.ts', platform) },
   { files: /^src\/metrics\//, may: only('src/metrics/.*', 'prom-client') },
   { files: /^src\/sync\//, may: only('src/sync/.*', 'schema/.*', 'src/errors\\.ts', ports, 'node:(buffer|crypto|events|util)'), types: only('src/(access|collections|config|validation)\\.ts') },

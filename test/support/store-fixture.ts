@@ -47,11 +47,22 @@ async function fill (log: SqliteChangeLog): Promise<void> {
   await log.append({ id: 'own-id', sequence: 0, collection: 'todos', documentId: 'appended', operation: 'insert', document: '{"_id":"appended"}', data: '{"_id":"appended"}', timestamp: NOW })
 }
 
+/** An audit chain with a block of each kind of leaf. */
+async function audit (log: SqliteChangeLog, target: string): Promise<void> {
+  await log.seal()
+  await log.compact({ historyBefore: Infinity })
+  await log.forgetWriter({ collection: 'todos', documentId: 'b' }, WHO.userId)
+  await log.commit(newPush([put('a', 3, { operation: 'update', expected: 4 })], { key: digest('fourth'), ...WHO }))
+  log.onSeal(({ hash }) => writeFileSync(`${target}.anchor`, `${hash}\n`))
+  await log.seal()
+}
+
 async function make (target: string): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'pocket-fixture-'))
   const path = join(home, 'log.db')
   const log = new SqliteChangeLog(path, { now: () => NOW })
   await fill(log)
+  await audit(log, target)
   writeFileSync(`${target}.json`, await contentsOf(log))
   await log.close()
   writeFileSync(`${target}.db.gz`, gzipSync(readFileSync(path)))

@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { CompactPolicy } from '../changelog.ts'
 import type { Compaction, Work } from './compaction.ts'
-import type { Medium } from './medium.ts'
+import type { Medium, Writing } from './medium.ts'
 
 /** How long one step may work before its commit, ms. */
 const STEP_TIME = 5
@@ -30,8 +30,7 @@ export async function compact (medium: Medium, policy: CompactPolicy, run: Compa
 
 async function drop (medium: Medium, policy: CompactPolicy, { goOn, now }: CompactRun): Promise<void> {
   const { historyBefore, tombstonesBefore, pushesBefore, journalBefore } = policy
-  const finish = (work: (compaction: Compaction) => Work): Promise<void> => finishWork(medium, work, goOn)
-  await finish(({ blocks }) => blocks.seal(Infinity, now))
+  const finish = (work: (compaction: Compaction) => Work): Promise<void> => finishWork(medium, ({ compaction }) => work(compaction), goOn)
   if (historyBefore !== undefined) await finish(compaction => compaction.history(historyBefore, now))
   if (tombstonesBefore !== undefined) {
     await finish(compaction => compaction.tombstones(tombstonesBefore))
@@ -43,18 +42,18 @@ async function drop (medium: Medium, policy: CompactPolicy, { goOn, now }: Compa
 }
 
 /** @param begin a connection that was opened anew begins anew */
-export async function finishWork (medium: Medium, begin: (compaction: Compaction) => Work, goOn: () => boolean): Promise<void> {
-  let of: Compaction | undefined
+export async function finishWork (medium: Medium, begin: (writing: Writing) => Work, goOn: () => boolean): Promise<void> {
+  let of: Writing | undefined
   let work: Work | undefined
   try {
     for (let done = false; !done && goOn();) {
       const start = performance.now()
-      done = medium.write(({ writer, compaction }) => {
-        if (of !== compaction) work = begin(compaction)
-        of = compaction
-        return writer.transaction(() => {
+      done = medium.write(writing => {
+        if (of !== writing) work = begin(writing)
+        of = writing
+        return writing.writer.transaction(() => {
           const ended = step(work!)
-          compaction.settle()
+          writing.compaction.settle()
           return ended
         })
       }, { always: true })
@@ -62,7 +61,7 @@ export async function finishWork (medium: Medium, begin: (compaction: Compaction
       if (!done) await setTimeout(performance.now() - start)
     }
   } catch (error) {
-    of?.forget()
+    of?.compaction.forget()
     throw error
   }
 }

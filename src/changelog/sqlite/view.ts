@@ -1,13 +1,16 @@
 /** The file as a second process reads it. Read-only: the lock is for writers alone. */
 import { existsSync } from 'node:fs'
-import type { DocumentKey, Epoch, JournalQuery, JournalRow, StoredEntry } from '../changelog.ts'
-import type { Figures, Finding, LogView, Progress, Snapshot } from '../view.ts'
+import type { DocumentKey, EntryFacts, Epoch, JournalQuery, JournalRow, StoredEntry } from '../changelog.ts'
+import type { AuditQuery, Figures, Finding, LogView, Progress, Proof, Snapshot } from '../view.ts'
 import { SyncError } from '../../errors.ts'
+import { AuditReader } from './audit-read.ts'
+import { Chain } from './chain.ts'
 import { checkLog } from './check.ts'
 import type { Database, Statement } from './driver.ts'
 import { codeOf, failureOf, unavailable } from './failure.ts'
 import { countLog } from './figures.ts'
 import { canonicalPath, fileBytes } from './files.ts'
+import { Names } from './names.ts'
 import { resolveOptions } from './options.ts'
 import { Reader } from './reader.ts'
 import { SqliteSnapshot } from './snapshot.ts'
@@ -15,6 +18,8 @@ import { startReading } from './start.ts'
 
 /** Only another's recovery or the end of its connection keeps a reader waiting, and only for a moment. ms. */
 const PATIENCE = 5000
+/** The first layout with an audit chain. */
+const CHAINED = 3
 
 /** @throws SyncError storage_unavailable when there is no change log, or none that this build can read */
 export function openView (given: string): LogView {
@@ -101,6 +106,24 @@ class SqliteLogView implements LogView {
   * check (): Generator<Progress | Finding, void> {
     try {
       yield * checkLog(this.#database)
+    } catch (error) {
+      throw told(this.path, error)
+    }
+  }
+
+  * audit (query: AuditQuery): Generator<EntryFacts[]> {
+    try {
+      yield * new AuditReader(this.#database, new Names(this.#database)).read(query)
+    } catch (error) {
+      throw told(this.path, error)
+    }
+  }
+
+  * prove (expected: string | null): Generator<Progress, Proof> {
+    const layout = this.#told(() => this.#database.pragma('user_version', { simple: true }) as number)
+    if (layout < CHAINED) throw new SyncError('storage_unavailable', { detail: `${this.path} has layout ${layout}, in which nothing was sealed: serve it once with this build` })
+    try {
+      return yield * new Chain(this.#database).verify(expected)
     } catch (error) {
       throw told(this.path, error)
     }
