@@ -9,6 +9,7 @@ import { commandTables } from './command-table.ts'
 import { errorTable } from './error-table.ts'
 import { renderOpenapi } from './openapi.ts'
 import { optionTables } from './option-tables.ts'
+import { threatList } from './threat-list.ts'
 import { promiseList } from '../test/repo/promises.ts'
 
 export interface Generated {
@@ -38,7 +39,8 @@ async function readme (current: string): Promise<string> {
 export const generated: readonly Generated[] = [
   { file: 'openapi.yaml', render: renderOpenapi },
   { file: 'src/client/generated.ts', render: renderClientTypes },
-  { file: 'README.md', render: readme }
+  { file: 'README.md', render: readme },
+  { file: 'SECURITY.md', render: (current) => between(current, 'threats', threatList()) }
 ]
 
 /** The files that differ from their source; with `write` they no longer do. */

@@ -5,8 +5,6 @@ export interface Promised {
   /** By this tests name it: "promise 1 (Durable): …". */
   readonly word: string
   readonly text: string
-  /** What of it cannot be held yet, with the reason. */
-  readonly notYet?: string
 }
 
 /** The ten promises of the design, in its order. */
@@ -16,7 +14,7 @@ export const promises: readonly Promised[] = [
   { word: 'Once', text: 'The same push sent again (lost answer, concurrently, after a crash) takes effect once and gets the same results.' },
   { word: 'Safe checkpoints', text: 'A client that adopts any checkpoint the server ever hands it misses nothing it may see, and always makes progress.' },
   { word: 'Live is pull', text: 'A stream and a series of pulls lead to the same documents; a stream’s sequences rise without gap or repeat across any number of reconnections with `Last-Event-ID`.' },
-  { word: 'Private', text: 'Nothing leaves without authorization. What left a user’s view is removed from that user’s replicas; what entered it is delivered, however old.', notYet: 'The stores keep channels for it; authentication and authorization are not built yet.' },
+  { word: 'Private', text: 'Nothing leaves without authorization. What left a user’s view is removed from that user’s replicas; what entered it is delivered, however old.' },
   { word: 'Isolated', text: 'One bad change never blocks the others; one slow reader costs nobody else anything; memory is bounded whatever clients do.' },
   { word: 'Convergent', text: 'Replicas that are caught up with the same access hold the same documents. Mutually concurrent changes to a document end the same in every order of arrival.' },
   { word: 'Clear', text: 'Bad input gets an error that says what, where and what to do next, and changes nothing.' },
@@ -72,8 +70,8 @@ export function holders (sources = claimants()): Map<number, string[]> {
 /** The README's list of promises, each with the tests that hold it. */
 export function promiseList (): string {
   const held = holders()
-  return promises.map(({ word, text, notYet }, index) => {
+  return promises.map(({ word, text }, index) => {
     const where = (held.get(index + 1) ?? []).map((path) => `[${path.replace(/^(test|src)\//, '')}](${path})`).join(', ')
-    return `${index + 1}. **${word}.** ${text}${notYet === undefined ? '' : ` *${notYet}*`}\n   Held by ${where === '' ? 'nothing yet' : where}.`
+    return `${index + 1}. **${word}.** ${text}\n   Held by ${where}.`
   }).join('\n')
 }

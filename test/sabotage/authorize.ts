@@ -52,6 +52,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'promise 6 (Private): of a history'
   },
   {
+    breaks: 'promise 6 (Private): what an application throws is logged with the token in it',
+    file: 'src/http/authenticate.ts',
+    find: "parts.reduce((rest, part) => rest.replaceAll(part, '[token]'), text)",
+    replace: 'text',
+    test: 'test/security/canaries.test.ts',
+    title: 'promise 6 (Private): no token, secret or document'
+  },
+  {
     breaks: 'promise 9 (Clear): a document is stored though its collection refuses it',
     file: 'src/sync/plan.ts',
     find: 'if (problem !== null) return this.#refuseChange(change, problem)',
