@@ -37,7 +37,7 @@ export class Access {
     if (user === null) return false
     try {
       const answer = authorize(user, key.collection, operation, JSON.parse(text))
-      return answer instanceof Promise ? this.#wait(answer, key) : answer === true
+      return isThenable(answer) ? this.#wait(answer, key) : answer === true
     } catch (error) {
       return this.#failed(error, key)
     }
@@ -81,4 +81,8 @@ export class Access {
     this.#deps.onError(error, { rule: 'authorize', collection, documentId })
     return false
   }
+}
+
+function isThenable (value: unknown): value is Promise<boolean> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
