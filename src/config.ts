@@ -223,6 +223,11 @@ const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
  * Resolves the options, once, to one frozen object. One that is not offered, `authenticate` for example, is
  * refused: taking it in silence would leave a server open that its owner believes closed.
  * @throws TypeError naming the option that is wrong
+/** What `authorize` lets somebody see is judged by superseded versions too: they stay as long as deletions do. */
+function looksBack (retention: Retention, { authorize }: AccessOptions): Retention {
+  return authorize === undefined ? retention : Object.freeze({ ...retention, history: Math.max(retention.history, retention.tombstones) })
+}
+
  */
 export function resolveConfig (options: PocketServerOptions = {}): Config {
   for (const name of Object.keys(options)) {
@@ -237,7 +242,7 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
     hosts: Object.freeze([...options.hosts ?? []]),
     collections: resolveCollections(options),
     limits: merged('limits', defaultLimits as Limits, { ...streams, ...options.limits }),
-    retention: merged('retention', defaultRetention as Retention, { ...retained, ...options.retention }),
+    retention: looksBack(merged('retention', defaultRetention as Retention, { ...retained, ...options.retention }), options),
     heartbeatInterval: number('heartbeatInterval', options.heartbeatInterval ?? 15_000, 5_000, 25_000),
     clientTimeout: number('clientTimeout', options.clientTimeout ?? 30_000, 1_000),
     pollInterval: number('pollInterval', options.pollInterval ?? 1_000, 10),
