@@ -219,15 +219,15 @@ const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
 ])
 
-/**
- * Resolves the options, once, to one frozen object. One that is not offered, `authenticate` for example, is
- * refused: taking it in silence would leave a server open that its owner believes closed.
- * @throws TypeError naming the option that is wrong
 /** What `authorize` lets somebody see is judged by superseded versions too: they stay as long as deletions do. */
 function looksBack (retention: Retention, { authorize }: AccessOptions): Retention {
   return authorize === undefined ? retention : Object.freeze({ ...retention, history: Math.max(retention.history, retention.tombstones) })
 }
 
+/**
+ * Resolves the options, once, to one frozen object. One that is not offered, `authenticate` for example, is
+ * refused: taking it in silence would leave a server open that its owner believes closed.
+ * @throws TypeError naming the option that is wrong
  */
 export function resolveConfig (options: PocketServerOptions = {}): Config {
   for (const name of Object.keys(options)) {

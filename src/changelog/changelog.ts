@@ -103,7 +103,7 @@ export interface NewEntry extends DocumentKey {
   readonly exact: boolean
   /** Sequence of the head the decision rests on, 0 for none. Not asked of an entry that follows another on its document in the same push. */
   readonly expected: number
-  /** All channels the document is filed under from now on; absent = none. */
+  /** All channels the document is filed under from now on; absent = none, and the log is not filed any more: see `file`. */
   readonly channels?: readonly string[]
 }
 
@@ -170,6 +170,8 @@ export interface ReadQuery {
   readonly collections: readonly string[] | null
   /** Only documents filed under one of these now, and removals of those that were. Absent = all documents. */
   readonly channels?: readonly string[]
+  /** Without `channels`: each row also says where its document was filed after this position. */
+  readonly filedAfter?: number
   /** Rows at most; ≥ 1. */
   readonly limit: number
   /** Stop after the row with which the documents' text passes this many bytes; at least one row is returned. */
@@ -179,6 +181,13 @@ export interface ReadQuery {
 /** Less than an entry: a page is read often, and most of an entry's facts concern the server alone. */
 export type Shown = Pick<StoredEntry, 'sequence' | 'collection' | 'documentId' | 'operation' | 'document' | 'timestamp'>
 
+/** Where a document entered a channel (again with each entry it stays for) or left it. */
+export interface ChannelRow {
+  readonly channel: string
+  readonly position: number
+  readonly member: boolean
+}
+
 export interface Row {
   /** Where the row stands in the order: the entry's sequence, or of a removal where the document left the channels. */
   readonly position: number
@@ -186,6 +195,8 @@ export interface Row {
   readonly entry: Shown
   /** False: the document has left the channels that are read; its body must not be shown. */
   readonly member: boolean
+  /** The document's channel rows after `filedAfter`, in no order; absent where that was not asked, or the store has no channels. */
+  readonly filed?: readonly ChannelRow[]
 }
 
 export interface Page {
@@ -196,6 +207,8 @@ export interface Page {
   /** The newest sequence of the log in the snapshot that was read. */
   readonly head: number
   readonly horizon: number
+  /** The newest entry of which the version before it is gone: what a reader was shown up to here may not be known any more. */
+  readonly historyHorizon: number
   /** All epochs in the same snapshot, oldest first. */
   readonly epochs: readonly Epoch[]
 }
@@ -207,9 +220,10 @@ export interface Epoch {
   readonly first: number
   /** When it began, ms. */
   readonly started: number
-  /** The newest entry of which the version before it is gone: what a reader was shown up to here may not be known any more. */
-  readonly historyHorizon: number
 }
+
+/** The channels of a live document, given as JSON text. */
+export type Filer = (key: DocumentKey, document: string) => readonly string[]
 
 /** What to drop: everything of its kind from before this time (ms, of the server's clock at the commit); absent = keep. */
 export interface CompactPolicy {
@@ -265,6 +279,13 @@ export interface ChangeStore extends ChangeLog {
   epochs (): Promise<readonly Epoch[]>
   /** 32 random bytes made with the log and kept with it: the key of digests that clients carry. */
   secret (): Promise<Uint8Array>
+  /**
+   * Files all documents anew, in steps and before the log is served, unless it is filed under this name already and
+   * every live document since came with its channels. @throws TypeError where `supports.channels` is false
+   */
+  file (name: string, channelsOf: Filer): Promise<void>
+  /** Which filing the channel rows are of: another one whenever `file` moved a document. '' before the first. */
+  filing (): Promise<string>
   /** In small steps, between which commits go on. Without a policy superseded entries go at once, nothing else. */
   compact (policy?: CompactPolicy): Promise<void>
   /** Drops every entry. Sequences go on, an epoch begins, and no earlier checkpoint stays valid. */

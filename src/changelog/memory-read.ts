@@ -33,7 +33,18 @@ export function readPage (state: MemoryState, query: ReadQuery): Page {
   return { rows, scanned: cut ? rows.at(-1)!.position : head, head, horizon, historyHorizon, epochs: [...state.epochs] }
 }
 
-function walk (state: MemoryState, { after, collections, channels }: ReadQuery): Iterable<Row> {
+function walk (state: MemoryState, query: ReadQuery): Iterable<Row> {
+  return query.filedAfter === undefined ? rowsOf(state, query) : filedRows(state, rowsOf(state, query), query.filedAfter)
+}
+
+function * filedRows (state: MemoryState, rows: Iterable<Row>, after: number): Generator<Row> {
+  for (const row of rows) {
+    const places = state.document(row.entry)!.channels
+    yield { ...row, filed: [...places].filter(([, { position }]) => position > after).map(([channel, place]) => ({ channel, ...place })) }
+  }
+}
+
+function rowsOf (state: MemoryState, { after, collections, channels }: ReadQuery): Iterable<Row> {
   const starts = typeof after === 'number' ? collections && new Map(collections.map(name => [name, after])) : after
   const least = typeof after === 'number' ? after : Math.min(...after.values())
   if (channels !== undefined) return channelRows(state, new Set(channels), { starts, least })

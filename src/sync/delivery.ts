@@ -6,28 +6,32 @@
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
 import { SyncError } from '../errors.ts'
-import { NUDGE, oneLine, PageFrame, Place, readRing, resyncFrame } from './frames.ts'
-import { readPage } from './page.ts'
+import { FrameMaker } from './frame-maker.ts'
+import { NUDGE, Place, resyncFrame, type PageFrame } from './frames.ts'
+import { Grants, type Grant } from './grants.ts'
 import type { Stream } from './stream.ts'
 import type { Tail } from './tail.ts'
 import { epochOf, resyncReason, type LogState } from './validity.ts'
-import { everything } from './view.ts'
+import type { Views } from './view.ts'
 
 /** Sockets written in one turn of the event loop: between turns requests are answered. */
 const WRITES = 256
-/** In one frame at most, whatever the limits say. */
-const ENTRIES = 10_000
 /** Pages of the store that are read at the same time, for all streams. */
 const READS = 4
 
 export interface DeliveryOptions {
   readonly store: ChangeStore
   readonly tail: Tail
+  /** null: everybody sees everything. */
+  readonly views: Views | null
   readonly limits: Limits
   /** Calls back in the next turn of the event loop. */
   readonly turn: (callback: () => void) => void
   /** Text of the hello of a stream whose place has just become known. */
   readonly hello: (stream: Stream, head: number) => string
+  readonly ping: (stream: Stream) => Uint8Array
+  /** Ends a stream whose time is up. @returns whether it was */
+  readonly ends: (stream: Stream) => boolean
   /** Whether a stream may go on waiting for this node to reach its cursor. */
   readonly mayWait: (stream: Stream) => boolean
   readonly onError: (error: unknown) => void
@@ -35,24 +39,40 @@ export interface DeliveryOptions {
 
 export class Delivery {
   readonly #options: DeliveryOptions
+  readonly #grants: Grants
+  readonly #frames: FrameMaker
   #queue: Stream[] = []
   #next = 0
   #pumping = false
   #reads = 0
   #waiting: Stream[] = []
-  #generation = 0
-  #cached = 0
   /** Some stream could not get on for a reason that may pass. */
   stuck = false
 
   constructor (options: DeliveryOptions) {
+    const { store, tail, views, limits, turn } = options
     this.#options = options
+    this.#grants = new Grants({ tail, views, onGranted: stream => { this.serve(stream) }, onFailed: (stream, error) => this.#notGranted(stream, error) })
+    this.#frames = new FrameMaker({ store, tail, limits, turn, onFull: () => this.forget() })
   }
 
-  /** The tail moved: what was made for its former end is worth nothing now. */
+  /** The tail moved: what was made and asked for its former end is worth nothing now. */
   forget (): void {
-    this.#generation++
-    this.#cached = 0
+    this.#grants.renew()
+    this.#frames.forget()
+  }
+
+  /** Serves a new stream. The ring may lag, and what it has may have been taken back before this reader was let in. */
+  begin (stream: Stream): void {
+    stream.doubtful = this.#options.views !== null
+    this.#grants.expire(stream)
+    this.serve(stream)
+  }
+
+  /** Asks a stream soon, for another reason than that the tail moved. */
+  wake (stream: Stream): void {
+    this.#grants.expire(stream)
+    this.enqueue(stream)
   }
 
   /** Asks a stream soon. */
@@ -67,15 +87,17 @@ export class Delivery {
 
   /** Gives a stream the next page after its place. @returns whether that wrote to its socket */
   serve (stream: Stream): boolean {
-    const { tail } = this.#options
+    const { tail, ends } = this.#options
     if (!stream.open || stream.full || stream.reading || tail.state === null) return false
-    if (!stream.greeted && !this.#greetIfValid(stream, tail.state)) return this.#fetch(stream)
-    const place = stream.place!
-    if (!stream.doubtful && !stream.owed && place.after >= tail.ring.end) return this.#ping(stream)
-    if (stream.doubtful || stream.seenHead > tail.ring.end || !tail.ring.covers(place.after)) return this.#fetch(stream)
-    const wrote = this.#give(stream, this.#ringFrame(stream, place))
-    if (stream.place!.after < tail.ring.end) this.enqueue(stream)
-    return wrote || this.#ping(stream)
+    const atEnd = stream.greeted && !stream.doubtful && !stream.owed && stream.place!.after >= tail.ring.end
+    if ((atEnd && !stream.pingDue) || ends(stream)) return false
+    const grant = this.#grants.of(stream)
+    // Its answer costs a turn as much as a page.
+    if (grant === null) return true
+    if (!stream.greeted && !this.#greetIfValid(stream, grant, tail.state)) return this.#fetch(stream, grant)
+    if (stream.place!.scope !== grant.view.scope) return this.#rescope(stream, grant, tail.state)
+    if (atEnd) return this.#ping(stream)
+    return this.#isInRing(stream, grant) ? this.#serveRing(stream, grant) : this.#fetch(stream, grant)
   }
 
   #pump (): void {
@@ -93,16 +115,17 @@ export class Delivery {
 
   #ping (stream: Stream): boolean {
     if (!stream.pingDue) return false
-    stream.send(stream.greeted ? stream.place!.ping : NUDGE)
+    stream.send(stream.greeted ? this.#options.ping(stream) : NUDGE)
     return true
   }
 
   /** What the tail last saw can prove a place valid, never invalid: this node may lag behind another. */
-  #greetIfValid (stream: Stream, state: LogState): boolean {
+  #greetIfValid (stream: Stream, { view: { scope } }: Grant, state: LogState): boolean {
     const { tail } = this.#options
     const asked = stream.place
-    if (asked !== null && resyncReason(asked, state, undefined) !== null) return false
-    stream.place = asked === null ? tail.place : new Place(asked.after, epochOf(state, asked.after), asked)
+    if (asked !== null && resyncReason(asked, state, scope) !== null) return false
+    if (asked === null) stream.place = scope === undefined ? tail.place : new Place(tail.place.after, tail.place.epoch, { scope })
+    else stream.place = new Place(asked.after, epochOf(state, asked.after), { snapshot: asked.snapshot, scope })
     this.#greet(stream, state.head)
     return true
   }
@@ -112,23 +135,42 @@ export class Delivery {
     stream.send(Buffer.from(this.#options.hello(stream, head)))
   }
 
-  #ringFrame (stream: Stream, place: Place): PageFrame {
-    const { tail, limits } = this.#options
-    const { scope } = stream.facts
-    return this.#cachedFrame(stream, place) ?? this.#cache(stream, place, this.#makeRingFrame(tail, {
-      after: place.after,
-      collections: scope.collections,
-      entries: limits.frameEntries,
-      bytes: limits.frameBytes
-    }))
+  /** Whether the ring has all that lies after a stream's place, and knows what the reader was shown up to there. */
+  #isInRing ({ place, doubtful, seenHead }: Stream, { view: { looksBack } }: Grant): boolean {
+    const { ring, state } = this.#options.tail
+    if (doubtful || seenHead > ring.end || !ring.covers(place!.after)) return false
+    return !looksBack || resyncReason(place!, state!, undefined) === null
   }
 
-  #makeRingFrame (tail: Tail, query: Parameters<typeof readRing>[1]): PageFrame {
-    const { changes, count, reached } = readRing(tail.ring, query)
-    const state = tail.state!
-    const hasMore = reached < state.head
-    const end = reached === tail.place.after ? tail.place : new Place(reached, epochOf(state, reached))
-    return new PageFrame(changes, { end, count, hasMore, state })
+  /** The reader's rights are others than those its place was reached under. */
+  #rescope (stream: Stream, { view: { scope } }: Grant, state: LogState): boolean {
+    const place = new Place(0, epochOf(state, 0), { scope })
+    stream.doubtful = true
+    if (stream.place!.after > 0) this.#startOver(stream, place, 'scope-changed')
+    else stream.place = place
+    this.enqueue(stream)
+    return true
+  }
+
+  #serveRing (stream: Stream, grant: Grant): boolean {
+    const place = stream.place!
+    // Asked before what comes next was read: nobody was asked about that.
+    if (grant.until <= place.after && this.#options.tail.ring.end > place.after) {
+      this.wake(stream)
+      return false
+    }
+    const wish = { scope: stream.facts.scope, place, grant }
+    const frame = this.#frames.ringFrame(wish)
+    if (frame === null) return this.#fetch(stream, grant)
+    if (frame instanceof Promise) {
+      const pinged = this.#ping(stream)
+      stream.reading = true
+      this.#judge(stream, grant, frame).catch(this.#options.onError)
+      return pinged
+    }
+    const wrote = this.#give(stream, frame)
+    if (stream.place!.after < this.#options.tail.ring.end) this.enqueue(stream)
+    return wrote || this.#ping(stream)
   }
 
   /** Writes before it moves the cursor: what was not written is not passed. */
@@ -144,31 +186,29 @@ export class Delivery {
   }
 
   /** @returns whether a ping went out: the page comes later, or never while the store fails */
-  #fetch (stream: Stream): boolean {
+  #fetch (stream: Stream, grant: Grant): boolean {
+    // The store has what was written since the batch began: about that it must be asked now.
+    if (!this.#grants.isFresh(stream)) {
+      this.wake(stream)
+      return false
+    }
     const pinged = this.#ping(stream)
     stream.reading = true
-    if (this.#reads < READS) this.#read(stream).catch(this.#options.onError)
+    if (this.#reads < READS) this.#read(stream, grant).catch(this.#options.onError)
     else this.#waiting.push(stream)
     return pinged
   }
 
-  async #read (stream: Stream): Promise<void> {
+  async #read (stream: Stream, grant: Grant): Promise<void> {
     this.#reads++
     const { doubtful } = stream
     stream.doubtful = false
-    let moved = false
-    try {
-      const cached = this.#cachedFrame(stream, stream.place!)
-      const frame = cached?.hasMore === true ? cached : await this.#storeFrame(stream)
-      if (stream.open) this.#take(stream, frame)
-      moved = true
-    } catch (error) {
-      moved = stream.open && this.#startsOver(stream, error)
-      stream.doubtful ||= doubtful && !moved
-    }
+    // The next page is another question.
+    this.#grants.expire(stream)
+    const moved = await this.#takes(stream, grant, this.#frames.storeFrame({ scope: stream.facts.scope, place: stream.place!, grant }))
+    stream.doubtful ||= doubtful && !moved
     this.#reads--
-    stream.reading = false
-    if (moved) this.enqueue(stream)
+    this.#goOn(stream, moved)
     this.#readNext()
   }
 
@@ -177,67 +217,63 @@ export class Delivery {
     while (next !== undefined && !next.open) next = this.#waiting.shift()
     if (next === undefined) return
     next.reading = false
-    this.enqueue(next)
+    this.wake(next)
   }
 
-  async #storeFrame (stream: Stream): Promise<PageFrame> {
-    const { store, limits } = this.#options
-    const { scope } = stream.facts
-    const position = stream.place!
-    const answer = await readPage(store, {
-      position,
-      collections: scope.collections === null ? null : [...scope.collections],
-      limit: Math.max(1, Math.min(limits.frameEntries, ENTRIES)),
-      bytes: limits.frameBytes,
-      view: everything
-    })
-    const { global, ...marks } = answer.checkpoint
-    const { count, hasMore, epoch, state } = answer
-    const end = new Place(global!, epoch, marks)
-    const frame = new PageFrame(oneLine(answer.changes), { end, count, hasMore, state })
-    // A last page must be newer than every page before it, so it is read for each stream anew.
-    return hasMore ? this.#cache(stream, position, frame) : frame
+  async #judge (stream: Stream, grant: Grant, making: Promise<PageFrame>): Promise<void> {
+    this.#goOn(stream, await this.#takes(stream, grant, making))
+  }
+
+  #goOn (stream: Stream, moved: boolean): void {
+    stream.reading = false
+    if (moved) this.enqueue(stream)
+  }
+
+  /** @returns false when it stays where it is, for a reason that may pass */
+  async #takes (stream: Stream, grant: Grant, making: Promise<PageFrame>): Promise<boolean> {
+    try {
+      const frame = await making
+      if (stream.open && !this.#options.ends(stream)) this.#take(stream, frame)
+      return true
+    } catch (error) {
+      return stream.open && this.#startsOver(stream, grant, error)
+    }
   }
 
   #take (stream: Stream, frame: PageFrame): void {
     if (!stream.greeted) {
-      const { after, ...marks } = stream.place!
-      stream.place = new Place(after, epochOf(frame.state, after), marks)
+      const { after, snapshot } = stream.place!
+      stream.place = new Place(after, epochOf(frame.state, after), { snapshot, scope: frame.end.scope })
       this.#greet(stream, frame.state.head)
     }
     this.#give(stream, frame)
   }
 
   /** @returns false when what failed may pass: the stream stays where it is and asks again later */
-  #startsOver (stream: Stream, error: unknown): boolean {
-    const { mayWait, onError, tail } = this.#options
+  #startsOver (stream: Stream, { view: { scope } }: Grant, error: unknown): boolean {
+    const { mayWait, onError } = this.#options
     const lost = error instanceof SyncError && error.code === 'resync_required'
     if (!lost || (error.facts.reason === 'checkpoint-ahead' && mayWait(stream))) {
       if (!lost) onError(error)
       this.stuck = true
       return false
     }
-    stream.place = new Place(0, error.facts.epoch)
+    return this.#startOver(stream, new Place(0, error.facts.epoch, { scope }), error.facts.reason!)
+  }
+
+  #startOver (stream: Stream, place: Place, reason: string): true {
+    stream.place = place
     stream.seenHead = 0
     stream.owed = true
-    stream.send(Buffer.from(resyncFrame(error.facts.reason!, stream.place)))
-    this.#greet(stream, tail.state?.head ?? 0)
+    stream.send(Buffer.from(resyncFrame(reason, place)))
+    this.#greet(stream, this.#options.tail.state?.head ?? 0)
     return true
   }
 
-  #cachedFrame ({ facts: { scope } }: Stream, place: Place): PageFrame | undefined {
-    if (scope.generation !== this.#generation) return undefined
-    return scope.frames.get(place.id)
-  }
-
-  #cache ({ facts: { scope } }: Stream, place: Place, frame: PageFrame): PageFrame {
-    if (scope.generation !== this.#generation) {
-      scope.frames.clear()
-      scope.generation = this.#generation
-    }
-    this.#cached += frame.size
-    if (this.#cached > this.#options.limits.ringBytes) this.forget()
-    else scope.frames.set(place.id, frame)
-    return frame
+  /** Rights that cannot be told are those of nobody: the stream stays where it is, and it is asked again. */
+  #notGranted (stream: Stream, error: unknown): void {
+    this.stuck = true
+    if (!(error instanceof SyncError) || error.code !== 'access_unavailable') this.#options.onError(error)
+    if (stream.open && !stream.full) this.#ping(stream)
   }
 }

@@ -3,16 +3,20 @@
  * watches and ends streams; what they are sent is `delivery.ts`.
  */
 import { MAX_INTEGER } from '../../schema/common.ts'
+import type { AccessRules } from '../access.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Limits, StreamClient } from '../config.ts'
 import type { Clock } from './clock.ts'
 import { Delivery } from './delivery.ts'
 import type { Doorbell } from './doorbell.ts'
+import { Expiry } from './expiry.ts'
+import { Farewells } from './farewells.ts'
 import { byeFrame, helloFrame, NUDGE, Place, type ByeReason } from './frames.ts'
 import { Nudges } from './nudges.ts'
 import { Scopes } from './scopes.ts'
 import { Stream, type Sink, type StreamRequest } from './stream.ts'
-import { Tail, type TailNews } from './tail.ts'
+import { sightOf, Tail, type TailNews } from './tail.ts'
+import type { Views } from './view.ts'
 
 export interface Feed {
   /** Open streams. */
@@ -20,12 +24,17 @@ export interface Feed {
   /** Takes over the sink: everything from now on is said on it, a refusal too. */
   connect (request: StreamRequest, sink: Sink): void
   clients (): StreamClient[]
-  /** Ends a stream at once; its client may come back. @returns whether there was one */
-  disconnect (id: string): boolean
+  /**
+   * Ends a stream at once; its client may come back. @returns whether there was one
+   * @param reason told to the client before: it then comes back with another credential
+   */
+  disconnect (id: string, reason?: 'token-revoked'): boolean
 }
 
 export interface FeedOptions {
   readonly store: ChangeStore
+  readonly rules: Pick<AccessRules, 'authorize' | 'channelsOf' | 'accessVersion'>
+  readonly views: Views
   readonly bell: Doorbell
   readonly clock: Clock
   readonly limits: Limits
@@ -60,10 +69,10 @@ export class LiveFeed implements Feed {
   readonly #delivery: Delivery
   readonly #sweepMs: number
   readonly #streams = new Map<string, Stream>()
-  readonly #scopes = new Scopes()
+  readonly #scopes: Scopes
   readonly #nudges: Nudges
-  /** Told goodbye and not gone yet, with the sweeps since. */
-  readonly #leaving = new Map<Sink, number>()
+  readonly #farewells: Farewells
+  readonly #expiry: Expiry
   #ids = 0
   #unlisten: (() => void) | undefined
   #cancelSweep: (() => void) | undefined
@@ -75,14 +84,21 @@ export class LiveFeed implements Feed {
     const { store, clock, limits, turn = setImmediate, onError = () => {} } = options
     this.#nudges = new Nudges(clock)
     this.#sweepMs = Math.max(1, Math.min(SWEEP, options.heartbeatInterval / 20))
-    this.#tail = new Tail({ store, clock, ringBytes: limits.ringBytes, onError, onRead: news => this.#onRead(news) })
+    this.#expiry = new Expiry(clock, this.#sweepMs)
+    this.#farewells = new Farewells({ sweeps: options.clientTimeout / this.#sweepMs, onGone: () => this.#settle() })
+    const sight = sightOf(options.rules)
+    this.#scopes = new Scopes(sight === 'everything')
+    this.#tail = new Tail({ store, clock, ringBytes: limits.ringBytes, sight, onError, onRead: news => this.#onRead(news) })
     this.#delivery = new Delivery({
       store,
       tail: this.#tail,
+      views: sight === 'everything' ? null : options.views,
       limits,
       turn,
       onError,
       hello: (stream, head) => this.#hello(stream, head),
+      ping: stream => this.#expiry.ping(stream),
+      ends: stream => this.#ends(stream),
       mayWait: stream => stream.age * this.#sweepMs < limits.aheadMs
     })
   }
@@ -97,12 +113,16 @@ export class LiveFeed implements Feed {
   }
 
   clients (): StreamClient[] {
-    return [...this.#streams.values()].map(stream => stream.describe())
+    return [...this.#streams.values()].map(stream => stream.describe(this.#tail.state))
   }
 
-  disconnect (id: string): boolean {
+  disconnect (id: string, reason?: 'token-revoked'): boolean {
     const stream = this.#streams.get(id)
     if (stream === undefined) return false
+    if (reason !== undefined) {
+      this.#bye(stream, reason)
+      return true
+    }
     this.#remove(stream)
     stream.facts.sink.destroy()
     return true
@@ -113,16 +133,16 @@ export class LiveFeed implements Feed {
     const place = since === 'now' ? null : new Place(since.after, since.epoch, since)
     const refusal = this.#refusal(request)
     if (refusal !== null) {
-      sink.write(byeFrame(refusal, this.#pause(LATER), place ?? this.#knownPlace()))
+      sink.write(byeFrame(refusal, this.#pause(refusal === 'token-expired' ? SOON : LATER), place ?? this.#knownPlace()))
       this.#leave(sink)
       return
     }
     const stream = this.#add(request, place, sink)
     sink.listen({ drained: () => this.#drained(stream), closed: () => this.#remove(stream) })
     if (!stream.open) return
-    this.#options.onConnect?.(stream.describe())
+    this.#options.onConnect?.(stream.describe(this.#tail.state))
     if (this.#tail.state === null) this.#tail.wake()
-    else this.#delivery.serve(stream)
+    else this.#delivery.begin(stream)
     this.#sweepLater()
   }
 
@@ -151,21 +171,23 @@ export class LiveFeed implements Feed {
     this.#tail.sleep()
   }
 
-  #refusal ({ user }: StreamRequest): ByeReason | null {
+  #refusal ({ user, expiresAt }: StreamRequest): ByeReason | null {
     const { streams, streamsPerUser } = this.#options.limits
     if (this.#closed !== undefined) return 'shutdown'
+    if (this.#expiry.sweepsTo(expiresAt) === 0) return 'token-expired'
     return this.#streams.size >= streams || this.#scopes.streamsOf(user?.id ?? null) >= streamsPerUser ? 'overloaded' : null
   }
 
+  /** Only where everybody is given the same one. */
   #knownPlace (): Place | null {
-    return this.#tail.state === null ? null : this.#tail.place
+    return this.#tail.state === null || this.#tail.sight !== 'everything' ? null : this.#tail.place
   }
 
   #add (request: StreamRequest, place: Place | null, sink: Sink): Stream {
     const { clock, limits, random } = this.#options
     const life = limits.streamMs * (0.8 + random() * 0.2) / this.#sweepMs
-    const scope = this.#scopes.take(request.collections, request.user?.id ?? null)
-    const stream = new Stream({ id: String(++this.#ids), scope, request, place, sink, connectedAt: clock.now(), life })
+    const scope = this.#scopes.take(request.collections, request.user)
+    const stream = new Stream({ id: String(++this.#ids), scope, request, place, sink, connectedAt: clock.now(), life, credentialLife: this.#expiry.sweepsTo(request.expiresAt) })
     this.#streams.set(stream.facts.id, stream)
     return stream
   }
@@ -175,9 +197,9 @@ export class LiveFeed implements Feed {
     stream.open = false
     const { id, scope, request } = stream.facts
     this.#streams.delete(id)
-    this.#scopes.release(scope, request.user?.id ?? null)
+    this.#scopes.release(scope, request.user)
     if (this.#streams.size === 0) this.#tail.sleep()
-    this.#options.onDisconnect?.(stream.describe())
+    this.#options.onDisconnect?.(stream.describe(this.#tail.state))
     this.#settle()
   }
 
@@ -189,29 +211,23 @@ export class LiveFeed implements Feed {
   }
 
   #leave (sink: Sink): void {
-    this.#leaving.set(sink, 0)
-    sink.listen({ drained () {}, closed: () => this.#gone(sink) })
-    sink.end()
+    this.#farewells.add(sink)
     this.#sweepLater()
   }
 
-  #gone (sink: Sink): void {
-    this.#leaving.delete(sink)
-    this.#settle()
+  #ends (stream: Stream): boolean {
+    if (!this.#expiry.isOver(stream)) return false
+    this.#bye(stream, 'token-expired')
+    return true
   }
 
   #settle (): void {
-    if (this.#onEmpty !== undefined && this.#streams.size === 0 && this.#leaving.size === 0) this.#onEmpty()
+    if (this.#onEmpty !== undefined && this.#streams.size === 0 && this.#farewells.size === 0) this.#onEmpty()
   }
 
   #cutOff (): void {
     for (const stream of [...this.#streams.values()]) this.disconnect(stream.facts.id)
-    for (const sink of [...this.#leaving.keys()]) this.#drop(sink)
-  }
-
-  #drop (sink: Sink): void {
-    sink.destroy()
-    this.#gone(sink)
+    this.#farewells.cutOff()
   }
 
   #hello (stream: Stream, head: number): string {
@@ -221,7 +237,8 @@ export class LiveFeed implements Feed {
       head,
       heartbeatMs: this.#options.heartbeatInterval,
       maxDurationMs: Math.max(1, Math.min(MAX_INTEGER, Math.round((stream.life - stream.age) * this.#sweepMs))),
-      retryMs: this.#pause(SOON)
+      retryMs: this.#pause(SOON),
+      expiry: this.#expiry.told(stream)
     })
   }
 
@@ -243,11 +260,11 @@ export class LiveFeed implements Feed {
   #drained (stream: Stream): void {
     stream.full = false
     stream.stalled = 0
-    this.#delivery.enqueue(stream)
+    this.#delivery.wake(stream)
   }
 
   #sweepLater (): void {
-    if (this.#streams.size + this.#leaving.size === 0) return
+    if (this.#streams.size + this.#farewells.size === 0) return
     this.#cancelSweep ??= this.#options.clock.after(this.#sweepMs, () => {
       this.#cancelSweep = undefined
       this.#sweep()
@@ -257,10 +274,7 @@ export class LiveFeed implements Feed {
 
   #sweep (): void {
     for (const stream of this.#streams.values()) this.#look(stream)
-    for (const [sink, sweeps] of this.#leaving) {
-      if (sweeps * this.#sweepMs > this.#options.clientTimeout) this.#drop(sink)
-      else this.#leaving.set(sink, sweeps + 1)
-    }
+    this.#farewells.sweep()
     if (this.#delivery.stuck) this.#tail.look()
   }
 
@@ -270,6 +284,7 @@ export class LiveFeed implements Feed {
     stream.quiet++
     stream.stalled = stream.full ? stream.stalled + 1 : 0
     if (stream.stalled * this.#sweepMs > clientTimeout) this.disconnect(stream.facts.id)
+    else if (this.#ends(stream)) this.#settle()
     else if (stream.age >= stream.life) this.#bye(stream, this.#closed !== undefined ? 'shutdown' : 'max-duration')
     else if (stream.quiet * this.#sweepMs >= heartbeatInterval && !stream.full) this.#beat(stream)
   }
@@ -277,7 +292,7 @@ export class LiveFeed implements Feed {
   /** Through the queue, so that thousands of pings do not fall into one turn; at once where a read of the log hangs. */
   #beat (stream: Stream): void {
     stream.pingDue = true
-    if (stream.reading || this.#tail.state === null) stream.send(stream.greeted ? stream.place!.ping : NUDGE)
-    else this.#delivery.enqueue(stream)
+    if (stream.reading || this.#tail.state === null) stream.send(stream.greeted ? this.#expiry.ping(stream) : NUDGE)
+    else this.#delivery.wake(stream)
   }
 }

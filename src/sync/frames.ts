@@ -2,6 +2,7 @@
  * What a stream says, as bytes of Server-Sent Events (WIRE 6.2): `data` on one line, then `id`. The order matters:
  * a reader that was cut off between the two has the data twice rather than never.
  */
+import { MAX_INTEGER } from '../../schema/common.ts'
 import { PROTOCOL_VERSION } from '../../schema/version.ts'
 import { formatCursor } from './cursor.ts'
 import { ChangeLists } from './page.ts'
@@ -40,8 +41,13 @@ export class Place {
   }
 
   get ping (): Buffer {
-    this.#ping ??= Buffer.from(`event: ping\ndata: {"type":"ping","checkpoint":${this.checkpoint}}\nid: ${this.id}\n\n`)
+    this.#ping ??= this.pingWith('')
     return this.#ping
+  }
+
+  /** @param members of the data, each after a comma */
+  pingWith (members: string): Buffer {
+    return Buffer.from(`event: ping\ndata: {"type":"ping","checkpoint":${this.checkpoint}${members}}\nid: ${this.id}\n\n`)
   }
 }
 
@@ -54,11 +60,18 @@ export interface Hello {
   readonly heartbeatMs: number
   readonly maxDurationMs: number
   readonly retryMs: number
+  /** @see expiryMember */
+  readonly expiry: string
 }
 
-export function helloFrame ({ place, head, heartbeatMs, maxDurationMs, retryMs }: Hello): string {
+/** The member that tells when a credential ends. @param ms Infinity: it does not */
+export function expiryMember (ms: number): string {
+  return ms === Infinity ? '' : `,"tokenExpiresInMs":${Math.max(0, Math.min(MAX_INTEGER, Math.floor(ms)))}`
+}
+
+export function helloFrame ({ place, head, heartbeatMs, maxDurationMs, retryMs, expiry }: Hello): string {
   const data = `{"type":"hello","protocol":${PROTOCOL_VERSION},"epoch":"${place.epoch}","checkpoint":${place.checkpoint}` +
-    `,"head":{"global":${head}},"heartbeatMs":${heartbeatMs},"maxDurationMs":${maxDurationMs}}`
+    `,"head":{"global":${head}},"heartbeatMs":${heartbeatMs},"maxDurationMs":${maxDurationMs}${expiry}}`
   return `retry: ${retryMs}\nevent: hello\ndata: ${data}\nid: ${place.id}\n\n`
 }
 
@@ -67,7 +80,7 @@ export function resyncFrame (reason: string, place: Place): string {
   return `event: resync\ndata: ${data}\nid: ${place.id}\n\n`
 }
 
-export type ByeReason = 'max-duration' | 'shutdown' | 'overloaded'
+export type ByeReason = 'max-duration' | 'token-expired' | 'token-revoked' | 'shutdown' | 'overloaded'
 
 /** @param place null where a stream ends before it has one: the client then keeps what it has */
 export function byeFrame (reason: ByeReason, retryMs: number, place: Place | null): Buffer {

@@ -107,7 +107,7 @@ function perCollection (position: Position, after: ReadonlyMap<string, number>, 
  * for all of a client's positions, so it is given only where all of them begin. Where superseded versions decide
  * what is removed, a catch-up is marked with where it began: until its end the reader holds what it was shown there.
  */
-function snapshotMark (position: Position, state: LogState, { looksBack }: View): { snapshot?: number } {
+export function snapshotMark (position: Position, state: LogState, { looksBack }: View): { snapshot?: number } {
   if (position.snapshot !== undefined) return { snapshot: position.snapshot }
   if (highest(position) === 0) return { snapshot: state.head }
   return looksBack ? { snapshot: least(position) } : {}

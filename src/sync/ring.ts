@@ -1,3 +1,5 @@
+import type { Filing } from './filings.ts'
+
 /** The newest changes, encoded once for all streams; a cache of the log that may forget but never has holes. */
 
 export interface Encoded {
@@ -7,6 +9,8 @@ export interface Encoded {
   readonly text: string
   /** Of the text in UTF-8. */
   readonly bytes: number
+  /** Where rules say who may see it, instead of the text. */
+  readonly filing?: Filing
 }
 
 /** What an entry costs beside its text. */
@@ -16,6 +20,7 @@ const SQUEEZE_FROM = 1024
 
 export class Ring {
   readonly #limit: number
+  readonly #onForget: (entry: Encoded) => void
   #entries: Encoded[] = []
   #first = 0
   #bytes = 0
@@ -23,8 +28,9 @@ export class Ring {
   #end = 0
 
   /** @param limit bytes */
-  constructor (limit: number) {
+  constructor (limit: number, onForget: (entry: Encoded) => void = () => {}) {
     this.#limit = limit
+    this.#onForget = onForget
   }
 
   /** Every change after `start`, up to `end`, is here. */
@@ -42,6 +48,7 @@ export class Ring {
 
   /** Forgets everything and goes on at a position. */
   reset (position: number): void {
+    for (let i = this.#first; i < this.#entries.length; i++) this.#onForget(this.#entries[i]!)
     this.#entries = []
     this.#first = 0
     this.#bytes = 0
@@ -80,7 +87,9 @@ export class Ring {
   }
 
   #forget (): void {
-    const { position, bytes } = this.#entries[this.#first]!
+    const forgotten = this.#entries[this.#first]!
+    const { position, bytes } = forgotten
+    this.#onForget(forgotten)
     // Lets the text go now; the place goes with the next squeeze.
     this.#entries[this.#first++] = { position, collection: '', text: '', bytes: 0 }
     this.#bytes -= bytes + OVERHEAD

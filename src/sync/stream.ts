@@ -2,8 +2,10 @@
 import type { User } from '../access.ts'
 import type { StreamClient } from '../config.ts'
 import type { Place } from './frames.ts'
-import type { PageFrame } from './frames.ts'
 import type { Position } from './cursor.ts'
+import type { Grant } from './grants.ts'
+import type { Scope } from './scopes.ts'
+import type { LogState } from './validity.ts'
 
 /** Where the bytes of a stream go: a socket, as the rules see it. */
 export interface Sink {
@@ -19,17 +21,6 @@ export interface Sink {
 export interface SinkListener {
   drained (): void
   closed (): void
-}
-
-/** All streams with the same collections: they share what is encoded for them. */
-export interface Scope {
-  readonly key: string
-  /** null = all. */
-  readonly collections: ReadonlySet<string> | null
-  streams: number
-  /** Pages made since the tail last moved, by the id of the place they start from. */
-  readonly frames: Map<string, PageFrame>
-  generation: number
 }
 
 /** What a client asks for. */
@@ -53,6 +44,8 @@ export interface StreamFacts {
   readonly connectedAt: number
   /** Sweeps it may live. */
   readonly life: number
+  /** Sweeps that its credential lives; Infinity where that does not end. */
+  readonly credentialLife: number
 }
 
 /** Times are counted in the feed's sweeps, so that a clock that jumps neither ends nor delays a stream. */
@@ -69,7 +62,10 @@ export class Stream {
   doubtful = false
   /** The newest head that any of its pages was read at: what was read earlier cannot say "that is all". */
   seenHead = 0
+  /** What it may see, in the very turn in which that was answered. */
+  grant: Grant | null = null
   queued = false
+  /** Waits for a page, or for what it may see. */
   reading = false
   /** The socket takes no more. */
   full = false
@@ -93,10 +89,12 @@ export class Stream {
     if (!this.facts.sink.write(bytes)) this.full = true
   }
 
-  describe (): StreamClient {
+  /** @param log as last read; null before the first read */
+  describe (log: LogState | null): StreamClient {
     const { id, request, connectedAt, place } = this.facts
     const { user, clientId, collections } = request
     const cursor = this.place?.id ?? null
-    return { id, userId: user?.id ?? null, clientId, collections, since: place?.id ?? 'now', cursor, connectedAt, bytesSent: this.bytesSent }
+    const behind = log === null || this.place === null ? null : Math.max(0, log.head - this.place.after)
+    return { id, userId: user?.id ?? null, clientId, collections, since: place?.id ?? 'now', cursor, behind, connectedAt, bytesSent: this.bytesSent }
   }
 }

@@ -2,9 +2,11 @@
  * The one reader of new entries per node: reads each once, encodes it once, keeps the newest in a ring. It sleeps
  * while nobody listens, so that a server without streams pays nothing for them.
  */
+import type { AccessRules } from '../access.ts'
 import type { ChangeStore, Page, Row } from '../changelog/changelog.ts'
 import { MAX_INTEGER } from '../../schema/common.ts'
 import type { Clock } from './clock.ts'
+import { Filings } from './filings.ts'
 import { oneLine, Place } from './frames.ts'
 import { changeText } from './page.ts'
 import { Ring, type Encoded } from './ring.ts'
@@ -20,16 +22,22 @@ export interface TailOptions {
   readonly store: ChangeStore
   readonly clock: Clock
   readonly ringBytes: number
+  /** Whether rules say who may see what, and whether by channels. */
+  readonly sight: Sight
   /** A read is done. @param news what it brought */
   readonly onRead: (news: TailNews) => void
   readonly onError: (error: unknown) => void
 }
+
+/** What the ring must tell of a document beside its text: nothing where everybody sees everything. */
+export type Sight = 'everything' | 'documents' | 'channels'
 
 /** `lost`: the log went on from elsewhere (restored, cleared), and every stream must ask the store where it stands. */
 export type TailNews = 'none' | 'some' | 'lost'
 
 export class Tail {
   readonly ring: Ring
+  readonly filings = new Filings()
   readonly #options: TailOptions
   #state: LogState | null = null
   #place = new Place(0, undefined)
@@ -37,16 +45,24 @@ export class Tail {
   #reading = false
   #again = false
   #lastRead = -Infinity
+  #readTo = 0
+  /** What was read and is not in the ring yet. */
+  #held: Encoded[] = []
+  #heldBytes = 0
   #cancelWait: (() => void) | undefined
 
   constructor (options: TailOptions) {
     this.#options = options
-    this.ring = new Ring(options.ringBytes)
+    this.ring = new Ring(options.ringBytes, entry => this.filings.release(entry))
   }
 
   /** The log as last read; null before the first read after sleep. */
   get state (): LogState | null {
     return this.#state
+  }
+
+  get sight (): Sight {
+    return this.#options.sight
   }
 
   /** How far the ring reaches. */
@@ -84,17 +100,18 @@ export class Tail {
     this.#cancelWait?.()
     this.#cancelWait = undefined
     this.#state = null
-    this.ring.reset(0)
+    this.#forget(0)
   }
 
   async #read (): Promise<void> {
-    const { store, clock, onRead, onError } = this.#options
+    const { store, clock, sight, onRead, onError } = this.#options
     this.#reading = true
     this.#again = false
     this.#lastRead = clock.now()
     const asleep = this.#state === null
     try {
-      const page = await store.read({ after: asleep ? MAX_INTEGER : this.ring.end, collections: null, limit: ENTRIES, bytes: BYTES })
+      const query = { after: asleep ? MAX_INTEGER : this.#readTo, collections: null, limit: ENTRIES, bytes: BYTES }
+      const page = await store.read(sight === 'channels' ? { ...query, filedAfter: this.ring.end } : query)
       // It may have slept meanwhile: then this page continues nothing.
       if (this.#awake && asleep === (this.#state === null)) onRead(asleep ? this.#startAt(page) : this.#goOn(page))
       if (page.scanned < page.head) {
@@ -110,26 +127,55 @@ export class Tail {
   }
 
   #startAt (page: Page): TailNews {
-    this.ring.reset(page.head)
-    this.#state = stateOf(page)
+    this.#forget(page.head)
+    this.#state = this.#stateOf(page)
     this.#place = new Place(page.head, epochOf(page, page.head))
     return 'lost'
   }
 
   #goOn (page: Page): TailNews {
     if (resyncReason(this.#place, page, undefined) !== null) return this.#startAt(page)
-    const moved = page.scanned > this.ring.end
-    if (moved) {
-      this.ring.add(page.rows.map(encode), page.scanned)
-      this.#place = new Place(page.scanned, epochOf(page, page.scanned))
-    }
-    this.#state = stateOf(page)
+    if (page.scanned > this.#readTo) this.#hold(page)
+    // With channels a document's head tells where it left some before, and no stream may have passed that place.
+    if (this.#options.sight === 'channels' && page.scanned < page.head) return this.#heldBytes > this.#options.ringBytes ? this.#startAt(page) : 'none'
+    const moved = this.#readTo > this.ring.end
+    if (moved) this.#release(page)
+    this.#state = this.#stateOf(page)
     return moved ? 'some' : 'none'
+  }
+
+  #stateOf ({ head, horizon, epochs, historyHorizon }: Page): LogState {
+    return this.sight === 'everything' ? { head, horizon, epochs } : { head, horizon, epochs, historyFrom: historyHorizon }
+  }
+
+  #forget (position: number): void {
+    for (const entry of this.#held) this.filings.release(entry)
+    this.#held = []
+    this.#heldBytes = 0
+    this.#readTo = position
+    this.ring.reset(position)
+  }
+
+  #hold ({ rows, scanned }: Page): void {
+    const { sight } = this.#options
+    const entries = sight === 'everything' ? rows.map(encode) : rows.flatMap(row => this.filings.take(row))
+    this.#held = this.#held.length === 0 ? entries : [...this.#held, ...entries]
+    if (sight === 'channels') for (const { bytes } of entries) this.#heldBytes += bytes
+    this.#readTo = scanned
+  }
+
+  #release (page: Page): void {
+    if (this.#options.sight === 'channels') this.#held.sort((a, b) => a.position - b.position)
+    this.ring.add(this.#held, this.#readTo)
+    this.#held = []
+    this.#heldBytes = 0
+    this.#place = new Place(this.#readTo, epochOf(page, this.#readTo))
   }
 }
 
-function stateOf ({ head, horizon, epochs }: Page): LogState {
-  return { head, horizon, epochs }
+export function sightOf ({ authorize, channelsOf, accessVersion }: Pick<AccessRules, 'authorize' | 'channelsOf' | 'accessVersion'>): Sight {
+  if (channelsOf !== null) return 'channels'
+  return authorize === null && accessVersion === null ? 'everything' : 'documents'
 }
 
 function encode (row: Row): Encoded {

@@ -1,5 +1,6 @@
 /** A feed over the rules in memory, and streams whose every byte a test sees. */
 import { setImmediate as turn } from 'node:timers/promises'
+import { resolveAccess, type AccessOptions } from '../../src/access.ts'
 import type { ChangeStore } from '../../src/changelog/changelog.ts'
 import { defaultLimits, type Limits } from '../../src/config.ts'
 import { parseCursor } from '../../src/sync/cursor.ts'
@@ -91,19 +92,20 @@ export interface TestFeed {
   close (): Promise<void>
 }
 
-export interface TestFeedOptions extends Partial<Omit<FeedOptions, 'limits' | 'store'>> {
+export interface TestFeedOptions extends Partial<Omit<FeedOptions, 'limits' | 'store' | 'rules' | 'views' | 'clock' | 'bell'>> {
   readonly limits?: Partial<Limits>
+  readonly access?: AccessOptions
   /** Wraps the store that the feed reads. */
   readonly reading?: (store: ChangeStore) => ChangeStore
 }
 
-export async function openFeed ({ limits: given = {}, reading = store => store, ...options }: TestFeedOptions = {}): Promise<TestFeed> {
+export async function openFeed ({ limits: given = {}, access = {}, reading = store => store, ...options }: TestFeedOptions = {}): Promise<TestFeed> {
   const limits = { ...defaultLimits, ...given }
-  const rules = await openRules({ limits })
+  const rules = await openRules({ limits, ...access })
   const errors: unknown[] = []
-  const { clock, bell } = rules
+  const { clock, bell, views } = rules
   const feed = new LiveFeed({
-    bell, clock, limits, heartbeatInterval: 15_000, clientTimeout: 30_000, random: () => 0.5, onError: error => errors.push(error), ...options, store: reading(rules.store)
+    bell, clock, limits, rules: resolveAccess(access), views, heartbeatInterval: 15_000, clientTimeout: 30_000, random: () => 0.5, onError: error => errors.push(error), ...options, store: reading(rules.store)
   })
   await feed.open()
   const settle = async (ms = 40): Promise<void> => {

@@ -48,6 +48,7 @@ export interface Rules {
   readonly bell: Doorbell
   readonly pushes: Pushes
   readonly pulls: Pulls
+  readonly views: Views
   /** What an own rule for conflicts did wrong. */
   readonly errors: readonly unknown[]
   close (): Promise<void>
@@ -78,7 +79,7 @@ export async function openRules ({ limits = {}, store, ...options }: RuleOptions
     await pubsub.close()
     await log.close()
   }
-  return { store: log, clock, bell, errors, pushes: new Pushes(deps), pulls: new Pulls(deps), close }
+  return { store: log, clock, bell, errors, views, pushes: new Pushes(deps), pulls: new Pulls(deps), close }
 }
 
 export interface TestChange {

@@ -21,12 +21,12 @@ t.test('promise 5 (Live is pull): a hint that comes while the log is read leads 
   const clock = new TestClock()
   const reads: Array<(page: Page) => void> = []
   const store = { read: () => new Promise<Page>(resolve => { reads.push(resolve) }) } as unknown as ChangeStore
-  const tail = new Tail({ store, clock, ringBytes: 1000, onRead () {}, onError: error => { throw error } })
+  const tail = new Tail({ store, clock, ringBytes: 1000, sight: 'everything', onRead () {}, onError: error => { throw error } })
   tail.wake()
   t.equal(reads.length, 1)
   tail.look()
   t.equal(reads.length, 1, 'one read at a time')
-  reads[0]!({ rows: [], scanned: 0, head: 0, horizon: 0, epochs: [{ id: 'e', first: 1, started: 0 }] })
+  reads[0]!({ rows: [], scanned: 0, head: 0, horizon: 0, historyHorizon: 0, epochs: [{ id: 'e', first: 1, started: 0 }] })
   await new Promise(resolve => setImmediate(resolve))
   clock.advance(1000)
   t.equal(reads.length, 2)

@@ -23,6 +23,7 @@ export class Reader {
   readonly #horizon: Statement
   readonly #historyHorizon: Statement
   readonly #secret: Statement
+  readonly #text: Statement
   readonly #collections: Statement
   readonly #headFacts: Statement
   readonly #headSequence: Statement
@@ -46,6 +47,7 @@ export class Reader {
     this.#horizon = database.prepare("SELECT value FROM meta WHERE key = 'horizon'").pluck()
     this.#historyHorizon = database.prepare("SELECT value FROM meta WHERE key = 'history_horizon'").pluck()
     this.#secret = database.prepare("SELECT value FROM meta WHERE key = 'secret'").pluck()
+    this.#text = database.prepare('SELECT value FROM meta WHERE key = ?').pluck()
     this.#collections = database.prepare('SELECT name FROM collections c WHERE EXISTS (SELECT 1 FROM heads h WHERE h.collection = c.id)').pluck()
     this.#headFacts = database.prepare(`SELECT ${FACTS} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
     this.#headSequence = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
@@ -158,6 +160,11 @@ export class Reader {
     return Uint8Array.from(this.#secret.get() as Buffer)
   }
 
+  /** By what the documents are filed, and which filing that is; '' for neither. */
+  filed (about: 'filed_by' | 'filing'): string {
+    return (this.#text.get(about) ?? '') as string
+  }
+
   #rows (query: ReadQuery): { rows: Row[], scanned: number } {
     const { walk, after } = this.#walks.for(query)
     const rows: Row[] = []
@@ -171,7 +178,7 @@ export class Reader {
         if (full) return { rows, scanned: rows.at(-1)!.position }
         const entry = decodeShown(row, this.#names.name(row[1]))
         const { document } = entry
-        rows.push({ position, entry, member })
+        rows.push(query.filedAfter === undefined ? { position, entry, member } : { position, entry, member, filed: this.#walks.filed(row, query.filedAfter) })
         if (document !== null) bytes += Buffer.byteLength(document)
       }
       place = step.looked

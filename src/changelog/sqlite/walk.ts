@@ -2,7 +2,7 @@
  * Walks along positions: the next few rows after a place. Each step is a short statement read to its end,
  * since an open iterator keeps the WAL from shrinking (RELIABILITY, SQLite).
  */
-import type { ReadQuery } from '../changelog.ts'
+import type { ChannelRow, ReadQuery } from '../changelog.ts'
 import type { Database, Statement } from './driver.ts'
 import type { Names } from './names.ts'
 import { SHOWN, type ShownRow } from './rows.ts'
@@ -73,6 +73,7 @@ export class Walks {
   readonly #heads: Merge
   readonly #places: Merge
   readonly #rowsOf: Statement
+  readonly #filed: Statement
   readonly #head: Statement
 
   constructor (database: Database, names: Names) {
@@ -83,6 +84,7 @@ export class Walks {
       merged => `SELECT ${SHOWN} FROM (${merged}) h CROSS JOIN log l ON l.sequence = h.sequence`)
     this.#places = new Merge(database, 'SELECT position, collection, document_id FROM channels INDEXED BY channels_position WHERE channel = ? AND position > ?')
     this.#rowsOf = database.prepare('SELECT channel, position, member FROM channels WHERE collection = ? AND document_id = ?').raw()
+    this.#filed = database.prepare('SELECT channel, position, member FROM channels WHERE collection = ? AND document_id = ? AND position > ?').raw()
     this.#head = database.prepare(`SELECT ${SHOWN} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
   }
 
@@ -93,6 +95,12 @@ export class Walks {
       ? after => this.#channelStep(channels, starts, after)
       : (after, limit) => this.#headStep(starts, after, limit)
     return { walk, after: starts.least }
+  }
+
+  /** Where a document was filed after a position. */
+  filed (row: ShownRow, after: number): ChannelRow[] {
+    const rows = this.#filed.all(row[1], row[2], after) as Array<[channel: string, position: number, member: number]>
+    return rows.map(([channel, position, member]) => ({ channel, position, member: member === 1 }))
   }
 
   #starts ({ after, collections }: ReadQuery): Starts {

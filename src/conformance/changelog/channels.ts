@@ -16,6 +16,7 @@ export const channelPromises: readonly Promised[] = [
     promise('supports.channels is false: a read by channels is refused rather than shown everything', async ({ store }) => {
       await write(store, [put('a', 1)])
       await assert.rejects(read(store, { channels: ['red'] }))
+      assert.equal((await read(store, { filedAfter: 0 })).rows[0]!.filed, undefined)
     })
   ]),
   ...where(supports => supports.channels, [
@@ -69,6 +70,18 @@ export const channelPromises: readonly Promised[] = [
       const [born] = await write(store, [filed('a', 'blue')])
       assert.deepEqual(await seen(store, ['red']), [[gone, 'a', false]])
       assert.deepEqual(await seen(store, ['blue']), [[born, 'a', true]])
+    }),
+
+    promise('promise 6 (Private): a row says each channel that its document is in or left since, also what a later entry left alone', async ({ store }) => {
+      const [first] = await write(store, [filed('a', 'red', 'green'), put('b', 1)])
+      const [left] = await write(store, [filed('a', 'blue', 'green')])
+      const [newest] = await write(store, [filed('a', 'blue')])
+      const filedOf = async (filedAfter: number) => (await read(store, { filedAfter })).rows
+        .map(({ entry, filed }) => [entry.documentId, filed!.map(({ channel, position, member }) => [channel, position, member]).sort()])
+      assert.deepEqual(await filedOf(0), [['b', []], ['a', [['blue', newest, true], ['green', newest, false], ['red', left, false]]]])
+      assert.deepEqual(await filedOf(left!), [['b', []], ['a', [['blue', newest, true], ['green', newest, false]]]])
+      assert.deepEqual((await read(store, { after: first!, filedAfter: left! })).rows.map(row => row.filed!.length), [0, 2])
+      assert.equal((await read(store)).rows[0]!.filed, undefined)
     }),
 
     promise('channels: a tombstone may stay filed', async ({ store }) => {
