@@ -70,8 +70,6 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
       store,
       rules,
       views,
-      rules,
-      views,
       bell,
       clock,
       limits,
