@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { quiet } from './config.ts'
 import type { Config, Logger, StreamClient } from './config.ts'
 import { MemoryTickets, Tickets } from './auth/tickets.ts'
+import { warningsOf } from './auth/warnings.ts'
 import { Authentication } from './http/authenticate.ts'
 import { BytesInFlight, RequestsInFlight } from './http/in-flight.ts'
 import { parseMessage } from './http/json-gate.ts'
@@ -60,8 +61,7 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
     store,
     bell,
     version,
-    authentication: new Authentication({ authenticate: rules.authenticate ?? (() => null), limits, logger, clock }),
-    tickets: new Tickets(new MemoryTickets(limits), clock.now),
+    ...whoAsks(config),
     pushes,
     pulls: new Pulls({ store, bell, clock, limits, views }),
     histories: new Histories({ store, limits, sight }),
@@ -93,6 +93,16 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
 /** How conflicts are settled; what the application's own rule does wrong is for the operator to know. */
 function conflictRules ({ collections, logger }: Config): PushDeps['conflicts'] {
   return { ...collections, onError: (err, document) => logger.error({ err, ...document }, 'a rule of the application for its documents failed') }
+}
+
+/** Who asks, and at start what of that the operator may not have meant. */
+function whoAsks (config: Config): Pick<Services, 'authentication' | 'tickets'> {
+  const { access: { authenticate }, limits, logger } = config
+  for (const warning of warningsOf(config)) logger.warn({}, warning)
+  return {
+    authentication: new Authentication({ authenticate: authenticate ?? (() => null), limits, logger, clock }),
+    tickets: new Tickets(new MemoryTickets(limits), clock.now)
+  }
 }
 
 /** What the application's function throws is its own affair, and the stream's none. */

@@ -6,6 +6,8 @@ import type { CollectionOptions, Collections, ConflictStrategy, ResolveConflict 
 import { resolveEdge } from './edge.ts'
 import type { Edge, EdgeOptions } from './edge.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
+import { authenticateOf } from './auth/jwt.ts'
+import type { JwtOptions, JwtRules } from './auth/jwt.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -137,6 +139,8 @@ export interface StreamClient {
 
 /** Options of `new PocketServer(options)`. */
 export interface PocketServerOptions extends AccessOptions, EdgeOptions {
+  /** Instead of `authenticate`: JSON Web Tokens, checked with `{ secret }`, `{ publicKey }` or `{ jwksUrl }`; see [Authentication](#authentication). */
+  jwt?: JwtOptions
   /** Where changes are kept: a `ChangeStore`, or any class with the seven methods. Default: SQLite at `./pocket.db`. */
   changeLog?: ChangeLog
   /** Hints between nodes. Default: this process only. */
@@ -178,7 +182,9 @@ export interface PocketServerOptions extends AccessOptions, EdgeOptions {
 }
 
 export interface Config extends Edge {
+  /** `authenticate` is among the rules with the built-in check of tokens, too. */
   readonly access: AccessRules
+  readonly jwt: JwtRules | null
   readonly open: boolean
   readonly hosts: readonly string[]
   readonly collections: Collections
@@ -215,7 +221,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'authenticate', 'jwt', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
 ])
 
@@ -233,10 +239,12 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
   for (const name of Object.keys(options)) {
     if (!known.has(name)) throw new TypeError(`${name} is not supported by this version of @pocket/server, and ignoring it would not be safe; there are ${[...known].join(', ')}`)
   }
+  const { authenticate, jwt } = authenticateOf(options, (fields, message) => options.logger?.error(fields, message))
   const streams = options.maxConnectionsPerUser === undefined ? {} : { streamsPerUser: options.maxConnectionsPerUser }
   const retained = { ...options.historyRetention !== undefined && { history: options.historyRetention }, ...options.tombstoneRetention !== undefined && { tombstones: options.tombstoneRetention } }
   return Object.freeze({
-    access: resolveAccess(options),
+    access: resolveAccess({ ...options, ...authenticate !== undefined && { authenticate } }),
+    jwt,
     ...resolveEdge(options),
     open: options.open ?? false,
     hosts: Object.freeze([...options.hosts ?? []]),
