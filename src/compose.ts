@@ -1,6 +1,7 @@
 /** From an open change log and the options to what the routes call. */
 import { randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
+import type { ChangeStore } from './changelog/changelog.ts'
 import { quiet } from './config.ts'
 import type { Config, Logger, StreamClient } from './config.ts'
 import { MemoryTickets, Tickets } from './auth/tickets.ts'
@@ -12,7 +13,9 @@ import { Activity } from './http/services.ts'
 import type { Services } from './http/services.ts'
 import { checkChange } from './http/validate.ts'
 import { Access } from './sync/access.ts'
+import { Audit } from './sync/audit.ts'
 import type { Clock } from './sync/clock.ts'
+import { Erasures } from './sync/erasures.ts'
 import { LiveFeed } from './sync/feed.ts'
 import { Histories } from './sync/history.ts'
 import { Housekeeping } from './sync/housekeeping.ts'
@@ -20,6 +23,7 @@ import type { PushDeps } from './sync/message.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
 import { Revivals } from './sync/revival.ts'
+import { isAudited, Sealing } from './sync/sealing.ts'
 import { Sight } from './sync/sight.ts'
 import { Views } from './sync/view.ts'
 
@@ -44,17 +48,20 @@ export interface Parts extends Services {
   readonly feed: LiveFeed
   readonly housekeeping: Housekeeping
   readonly revivals: Revivals
+  /** null where the store has no audit chain, and cannot erase. */
+  readonly sealing: Sealing | null
+  readonly erasures: Erasures | null
 }
 
 /** The services that the routes call, over one open change log. */
 export function compose (config: Config, { store, bell, draining, ...edge }: Pick<Services, 'store' | 'bell' | 'draining' | 'addressOf' | 'rateLimits'>): Parts {
-  const { limits, logger, heartbeatInterval, clientTimeout, retention, access: rules } = config
+  const { limits, logger, retention, access: rules } = config
   const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed, and denied') })
+  const audit = new Audit({ clock, logger, onAudit: config.onAudit })
   const views = new Views({ store, access, rules })
   const sight = new Sight({ store, rules, access, views })
-  const pushes = new Pushes({ store, bell, clock, limits, access, sight, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
+  const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
   const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
-  const onError = (error: unknown): void => logger.error({ err: error }, 'the streams cannot read the change log')
   return {
     config,
     clock,
@@ -65,22 +72,11 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
     pushes,
     pulls: new Pulls({ store, bell, clock, limits, views }),
     histories: new Histories({ store, limits, sight }),
-    revivals: new Revivals({ store, clock, pushes, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
-    feed: new LiveFeed({
-      store,
-      rules,
-      views,
-      bell,
-      clock,
-      limits,
-      heartbeatInterval,
-      clientTimeout,
-      random: Math.random,
-      onError,
-      onConnect: harmless(config.onClientConnect, logger),
-      onDisconnect: harmless(config.onClientDisconnect, logger)
-    }),
+    revivals: new Revivals({ store, clock, pushes, audit, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
+    feed: feedOf(config, { store, bell, views }),
     housekeeping: new Housekeeping({ store, clock, retention, interval: config.compactInterval, random: Math.random, logger }),
+    ...auditParts(store, { audit, pushes, logger }),
+    audit,
     activity: new Activity(),
     inFlight: new BytesInFlight(limits.inFlightBytes, limits.inFlightBytesPerUser),
     requestsInFlight: new RequestsInFlight(limits.requestsPerUser),
@@ -88,6 +84,33 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
     draining,
     logRequests: wantsDebug(logger)
   }
+}
+
+function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logger, ...config }: Config, parts: Pick<Services, 'store' | 'bell'> & { views: Views }): LiveFeed {
+  return new LiveFeed({
+    ...parts,
+    rules,
+    clock,
+    limits,
+    heartbeatInterval,
+    clientTimeout,
+    random: Math.random,
+    onError: error => logger.error({ err: error }, 'the streams cannot read the change log'),
+    onConnect: harmless(config.onClientConnect, logger),
+    onDisconnect: harmless(config.onClientDisconnect, logger)
+  })
+}
+
+function auditParts (store: ChangeStore, { audit, pushes, logger }: { audit: Audit, pushes: Pushes, logger: Logger }): Pick<Parts, 'sealing' | 'erasures'> {
+  if (!isAudited(store)) return { sealing: null, erasures: null }
+  store.onSeal(({ hash }) => audit.note({ type: 'sealed', code: hash }))
+  return { sealing: new Sealing({ store, clock, logger }), erasures: new Erasures({ store, clock, pushes, audit, newId: randomUUID }) }
+}
+
+/** @throws TypeError where the store cannot erase */
+export function erasuresOf ({ erasures }: Pick<Parts, 'erasures'>): Erasures {
+  if (erasures === null) throw new TypeError('this change log cannot erase: SqliteChangeLog can')
+  return erasures
 }
 
 /** How conflicts are settled; what the application's own rule does wrong is for the operator to know. */

@@ -1,5 +1,6 @@
 import { resolveAccess } from './access.ts'
 import type { AccessOptions, AccessRules } from './access.ts'
+import type { OnAudit } from './audit-event.ts'
 import type { ChangeLog } from './changelog/changelog.ts'
 import { resolveCollections } from './collections.ts'
 import type { CollectionOptions, Collections, ConflictStrategy, ResolveConflict } from './collections.ts'
@@ -179,6 +180,8 @@ export interface PocketServerOptions extends AccessOptions, EdgeOptions {
   onClientConnect?: (client: StreamClient) => void
   /** Called with each stream that has ended. */
   onClientDisconnect?: (client: StreamClient) => void
+  /** Told who was refused, and what the operator did; never a token or a document. See [Audit](#audit). */
+  onAudit?: OnAudit
 }
 
 export interface Config extends Edge {
@@ -197,6 +200,7 @@ export interface Config extends Edge {
   readonly logger: Logger
   readonly onClientConnect: (client: StreamClient) => void
   readonly onClientDisconnect: (client: StreamClient) => void
+  readonly onAudit: OnAudit
 }
 
 /** What a timer of Node takes, about 24 days; a longer one would fire at once. */
@@ -222,7 +226,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
   'changeLog', 'pubsub', 'authenticate', 'jwt', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
-  'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect'
+  'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect', 'onAudit'
 ])
 
 /** What `authorize` lets somebody see is judged by superseded versions too: they stay as long as deletions do. */
@@ -257,6 +261,7 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
     compactInterval: options.compactInterval === Infinity ? Infinity : number('compactInterval', options.compactInterval ?? 60 * 60 * second, 1_000, LONGEST_TIMER),
     logger: options.logger ?? quiet,
     onClientConnect: options.onClientConnect ?? (() => {}),
-    onClientDisconnect: options.onClientDisconnect ?? (() => {})
+    onClientDisconnect: options.onClientDisconnect ?? (() => {}),
+    onAudit: options.onAudit ?? (() => {})
   })
 }

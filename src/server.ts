@@ -2,25 +2,24 @@
 import { once } from 'node:events'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
-import { assertChangeLog, DEFAULT_LOG, openBackend, openPubSub, wholeStore } from './backends.ts'
-import { clock, compose, type Parts } from './compose.ts'
+import type { FastifyPluginAsync } from 'fastify'
+import { assertChangeLog } from './backends.ts'
+import { erasuresOf, type Parts } from './compose.ts'
+import type { Erased, EraseOptions } from './changelog/audit.ts'
 import type { Backup, BackupOptions, BackupStore } from './changelog/backup.ts'
 import type { ChangeStore, CompactPolicy, JournalQuery, JournalRow } from './changelog/changelog.ts'
 import { resolveConfig } from './config.ts'
 import type { Config, PocketServerOptions, StreamClient } from './config.ts'
 import { SyncError } from './errors.ts'
-import { buildApp, syncPlugin } from './http/app.ts'
+import { syncPlugin } from './http/app.ts'
 import { attach, isSync } from './http/attach.ts'
-import { makeAddressOf } from './http/caller.ts'
 import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
 import { closeUnused, createHttpServer } from './http/node-server.ts'
-import { openRateLimits } from './http/rate-limit.ts'
-import type { PubSub } from './pubsub/pubsub.ts'
+import { drain, start, stop, type Running } from './lifecycle.ts'
 import type { Listening, Middleware, ServerHealth } from './server-types.ts'
 import type { Caller } from './sync/caller.ts'
-import { Doorbell } from './sync/doorbell.ts'
+import type { ErasedUser } from './sync/erasures.ts'
 import type { HistoryQuery } from './sync/history.ts'
 import type { History } from '../schema/history.ts'
 import type { Result } from '../schema/push-response.ts'
@@ -30,11 +29,6 @@ export { version } from './compose.ts'
 
 /** Whoever holds the server object is no client. */
 const operator: Caller = { user: null, clientId: null, address: null, operator: true }
-
-interface Running {
-  readonly services: Parts
-  readonly app: FastifyInstance
-}
 
 /**
  * A sync server. Nothing is opened before it is used: by `listen`, `attach`, `handler`, `plugin` or `healthCheck`.
@@ -188,6 +182,19 @@ export class PocketServer {
   }
 
   /**
+   * Erases a document: a deletion, which replicas learn of, and at once what the log holds of it. Its id stays in that.
+   * @throws TypeError for a log that cannot erase, SyncError busy when somebody wrote it at the same moment
+   */
+  erase (collection: string, documentId: string, options: EraseOptions = {}): Promise<Erased> {
+    return this.#work(parts => erasuresOf(parts).document({ collection, documentId }, options, operator))
+  }
+
+  /** Erases every document that only this user wrote, and forgets who wrote this user's versions of the others. */
+  eraseUser (userId: string, options: EraseOptions = {}): Promise<ErasedUser> {
+    return this.#work(parts => erasuresOf(parts).user(userId, options, operator))
+  }
+
+  /**
    * Drops what is past its retention, in small steps between which pushes go on. By itself it is done every `compactInterval`.
    * @param policy what to drop instead: of each kind everything from before a time, in ms since 1970
    * @throws SyncError storage_unavailable
@@ -210,17 +217,11 @@ export class PocketServer {
     const closed = [...this.#servers].map(server => once(server.close(), 'close'))
     for (const server of this.#servers) closeUnused(server)
     const running = await this.#starting?.catch(() => undefined)
-    running?.services.housekeeping.close()
-    if (running !== undefined) await this.#drain(running, Promise.all(closed))
+    if (running !== undefined) await drain(running, Promise.all(closed))
     for (const server of this.#servers) server.closeAllConnections()
     await Promise.all(closed)
     for (const detach of this.#detach) detach()
-    if (running === undefined) return
-    const { app, services } = running
-    await app.close()
-    await services.bell.close()
-    if (this.#options.pubsub === undefined) await this.#pubsub?.close()
-    if (services.store !== this.#options.changeLog) await services.store.close()
+    if (running !== undefined) await stop(running)
   }
 
   /** What `close` waits for, as for requests. */
@@ -232,18 +233,6 @@ export class PocketServer {
     } finally {
       services.activity.end()
     }
-  }
-
-  #pubsub: PubSub | undefined
-
-  /** Until everything that was taken is answered and every connection is over, or the time is up. */
-  async #drain ({ services: { activity, feed } }: Running, closed: Promise<unknown>): Promise<void> {
-    const { drainMs, graceMs } = this.#config.limits
-    const drained = Promise.all([activity.idle(), feed.close({ drainMs: Math.min(drainMs, graceMs / 2) }), closed])
-    await new Promise<unknown>((resolve, reject) => {
-      const cancel = clock.after(graceMs, () => resolve(undefined))
-      drained.finally(cancel).then(resolve, reject)
-    })
   }
 
   readonly #dispatch: RequestListener = (request, response) => {
@@ -267,7 +256,7 @@ export class PocketServer {
 
   #start (): Promise<Running> {
     if (this.#closing !== undefined) return Promise.reject(new SyncError('draining'))
-    this.#starting ??= this.#open().then(
+    this.#starting ??= start(this.#config, this.#options, this.#draining.signal).then(
       running => {
         this.#running = running
         return running
@@ -279,22 +268,5 @@ export class PocketServer {
       }
     )
     return this.#starting
-  }
-
-  async #open (): Promise<Running> {
-    const { changeLog, pubsub } = this.#options
-    const store = await (changeLog === undefined ? openBackend(DEFAULT_LOG, this.#config.retention) : wholeStore(changeLog))
-    await store.open()
-    this.#pubsub = pubsub ?? await openPubSub()
-    const bell = new Doorbell(this.#pubsub, clock, this.#config.pollInterval)
-    await bell.open()
-    const addressOf = makeAddressOf(this.#config.trustProxy)
-    const rateLimits = await openRateLimits(this.#config, { clock, addressOf })
-    const services = compose(this.#config, { store, bell, draining: this.#draining.signal, addressOf, rateLimits })
-    await services.feed.open()
-    const app = buildApp(services)
-    await app.ready()
-    services.housekeeping.open()
-    return { services, app }
   }
 }

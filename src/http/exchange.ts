@@ -11,6 +11,7 @@ import { SyncError } from '../errors.ts'
 import { discardRest } from './body.ts'
 import { asksForStream, refuseStream } from './bye.ts'
 import type { AddressOf } from './caller.ts'
+import { tellDenied } from './denials.ts'
 import { problemOf, syncErrorOf } from './problem.ts'
 import type { Services } from './services.ts'
 
@@ -27,7 +28,7 @@ export interface Exchange {
 }
 
 /** What is refused may not have come far enough to have a user. */
-type Refused = Pick<Exchange, 'request' | 'response' | 'id'>
+type Refused = Pick<Exchange, 'request' | 'response' | 'id'> & Partial<Pick<Exchange, 'user'>>
 
 export type Handler = (exchange: Exchange) => Promise<void> | void
 
@@ -66,6 +67,7 @@ export function serveUser (services: Services, handler: Handler, identify?: (ser
 /** Answers with a problem, and tells the log of what the operator should know. */
 export function refuse (services: Services, exchange: Refused, error: unknown): void {
   const refusal = syncErrorOf(error)
+  if (refusal.status === 401 || refusal.status === 403) tellDenied(services, exchange, refusal)
   if (refusal.status === 401) services.rateLimits?.failed(exchange.request)
   else if (refusal.code === 'rate_limited' && asksForStream(exchange.request)) {
     refuseStream(exchange.request, exchange.response, Number(refusal.facts.headers?.['retry-after']))

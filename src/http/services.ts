@@ -1,6 +1,7 @@
 import type { Tickets } from '../auth/tickets.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Config } from '../config.ts'
+import type { Audit } from '../sync/audit.ts'
 import type { Clock } from '../sync/clock.ts'
 import type { Doorbell } from '../sync/doorbell.ts'
 import type { Feed } from '../sync/feed.ts'
@@ -46,6 +47,7 @@ export interface Services {
   readonly pulls: Pulls
   readonly histories: Histories
   readonly feed: Feed
+  readonly audit: Audit
   readonly activity: Activity
   readonly inFlight: BytesInFlight
   readonly requestsInFlight: RequestsInFlight

@@ -5,6 +5,7 @@ import type { Collections } from '../collections.ts'
 import type { Limits } from '../config.ts'
 import type { ErrorItem } from '../errors.ts'
 import type { Access } from './access.ts'
+import type { Audit } from './audit.ts'
 import type { Sight } from './sight.ts'
 import type { WaitDeps } from './wait.ts'
 
@@ -27,6 +28,8 @@ export interface PushDeps extends WaitDeps {
   readonly sight: Sight
   /** Files documents under channels; null where there are none. */
   readonly channels: Channels | null
+  /** Who is told of changes that nobody may make. */
+  readonly audit: Pick<Audit, 'refused'>
   /** Whether a change has the form a change must have; null when it has. */
   readonly checkChange: (change: unknown, index: number) => ErrorItem | null
   readonly conflicts: Collections & {

@@ -89,7 +89,13 @@ class Planner {
 
   refuse ({ index, documentId, error, raw }: { index: number, documentId: string, error: ErrorItem, raw: string }): void {
     this.#outcomes[index] = { status: 'rejected', error }
+    if (error.code === 'write_forbidden') this.#tellDenied(documentId, error.code)
     this.#note(documentId, { status: 'rejected', code: error.code, raw })
+  }
+
+  #tellDenied (documentId: string, code: string): void {
+    const { deps: { audit }, caller: { user, clientId, address }, collection } = this.#context
+    audit.refused({ type: 'denied', userId: user?.id ?? null, clientId, address, collection, documentId, code })
   }
 
   async decide (change: Incoming, { head, duplicateOf }: HeadAnswer): Promise<void> {

@@ -7,6 +7,7 @@ import type { ChangeStore, DocumentKey, EntryFacts } from '../changelog/changelo
 import type { PushResponse, Result } from '../../schema/push-response.ts'
 import { contentHash } from '../changelog/entry.ts'
 import { SyncError } from '../errors.ts'
+import type { Audit } from './audit.ts'
 import type { Caller } from './caller.ts'
 import type { Clock } from './clock.ts'
 import type { PushMessage } from './message.ts'
@@ -18,6 +19,7 @@ export interface RevivalDeps {
   readonly store: ChangeStore
   readonly clock: Clock
   readonly pushes: Pick<Pushes, 'push'>
+  readonly audit: Pick<Audit, 'note'>
   /** Of a message: never the same twice. */
   readonly newId: () => string
   /** What every message passes before anything looks at it. @throws SyncError */
@@ -51,7 +53,9 @@ export class Revivals {
     const { operation, documentId, document } = entry
     const deletes = operation === 'delete'
     const change = await this.#read(`{"operation":"${deletes ? 'delete' : 'update'}","documentId":${JSON.stringify(documentId)},"document":${document ?? 'null'}}`)
-    return (await this.#push(key.collection, change, { caller, anew: true })).result
+    const { result } = await this.#push(key.collection, change, { caller, anew: true })
+    this.#deps.audit.note({ type: 'reverted', ...key, code: result.status })
+    return result
   }
 
   /**
@@ -75,6 +79,7 @@ export class Revivals {
     const { result, messageId } = known ? await this.#push(row.collection, change, { caller, anew: true }) : first
     if (DONE.includes(result.status)) await store.discardJournal([id])
     else await this.#discardNotesOf(messageId, { collection: row.collection, documentId: idOf(change) ?? '' })
+    this.#deps.audit.note({ type: 'replayed', collection: row.collection, documentId: idOf(change), code: result.status })
     return result
   }
 

@@ -108,8 +108,9 @@ export class Erasure {
   /** Documents of which this user wrote a version, among the next entries. */
   writtenBy (userId: string, after: number): { documents: Array<[collection: number, documentId: string]>, next: number | null } {
     const rows = this.#written.all(after, ROWS) as Array<[number, number, string, string | null]>
-    const documents = rows.filter(row => row[3] === userId).map(([, collection, documentId]) => [collection, documentId] as [number, string])
-    return { documents, next: rows.length < ROWS ? null : rows.at(-1)![0] }
+    const documents = new Map<string, [number, string]>()
+    for (const [, collection, documentId, writer] of rows) if (writer === userId) documents.set(`${collection} ${documentId}`, [collection, documentId])
+    return { documents: [...documents.values()], next: rows.length < ROWS ? null : rows.at(-1)![0] }
   }
 
   * #below (sequence: number, place: Place, tally: Tally): Work {

@@ -1,0 +1,80 @@
+/**
+ * Erasing what people have a right to have erased. A document is deleted like any other, by an ordinary push, so that
+ * every replica drops it; then the log forgets at once what it held of it, which compaction would do in time.
+ */
+import type { AuditStore, Erased, EraseOptions } from '../changelog/audit.ts'
+import type { ChangeStore, DocumentKey } from '../changelog/changelog.ts'
+import type { PushResponse } from '../../schema/push-response.ts'
+import { SyncError } from '../errors.ts'
+import type { Audit } from './audit.ts'
+import type { Caller } from './caller.ts'
+import type { Clock } from './clock.ts'
+import type { Pushes } from './push.ts'
+
+export interface ErasureDeps {
+  readonly store: ChangeStore & AuditStore
+  readonly clock: Clock
+  readonly pushes: Pick<Pushes, 'push'>
+  readonly audit: Pick<Audit, 'note'>
+  /** Of a message: never the same twice. */
+  readonly newId: () => string
+}
+
+/** What went with everything that a user wrote. Counts. */
+export interface ErasedUser extends Erased {
+  /** Documents that this user alone wrote: they are gone. */
+  readonly documents: number
+  /** Documents that others wrote too: they stay, and who wrote this user's versions is forgotten. */
+  readonly shared: number
+}
+
+export class Erasures {
+  readonly #deps: ErasureDeps
+
+  constructor (deps: ErasureDeps) {
+    this.#deps = deps
+  }
+
+  /** @throws SyncError busy when others write the document again and again */
+  async document (key: DocumentKey, options: EraseOptions, caller: Caller): Promise<Erased> {
+    const { store, audit } = this.#deps
+    if (!await this.#delete(key, caller)) throw new SyncError('busy', { detail: 'Somebody wrote the document at the same moment: erase it again.' })
+    const erased = await store.erase([key], options)
+    audit.note({ type: 'erased', ...key, code: 'document' })
+    return erased
+  }
+
+  /** What others wrote stays; so does the name in entries that come meanwhile: their documents are erased by doing it again. */
+  async user (userId: string, options: EraseOptions, caller: Caller): Promise<ErasedUser> {
+    const { store, audit } = this.#deps
+    const tally = { documents: 0, shared: 0, versions: 0, journal: await store.forgetJournal(userId) }
+    for (let after: number | null = 0; after !== null;) {
+      const { documents, next } = await store.writtenBy(userId, after)
+      const gone: DocumentKey[] = []
+      for (const key of documents) if (key.alone && await this.#delete(key, caller, userId)) gone.push(key)
+      const { versions, journal } = await store.erase(gone)
+      for (const key of documents) await store.forgetWriter(key, userId)
+      tally.documents += gone.length
+      tally.shared += documents.length - gone.length
+      tally.versions += versions
+      tally.journal += journal
+      after = next
+    }
+    const { walEmptied } = await store.erase([], options)
+    audit.note({ type: 'erased', code: 'user' })
+    return { ...tally, walEmptied }
+  }
+
+  /** @param by does so only where that user wrote what stands. @returns whether it stands no longer */
+  async #delete (key: DocumentKey, caller: Caller, by?: string): Promise<boolean> {
+    const { store, clock, pushes, newId } = this.#deps
+    const [answer] = await store.heads([key])
+    const head = answer?.head ?? null
+    if (head === null || head.operation === 'delete') return true
+    if (by !== undefined && head.userId !== by) return false
+    const timestamp = Math.max(clock.now(), head.effectiveTime + 1)
+    const change = { operation: 'delete', documentId: key.documentId, timestamp, base: head.sequence }
+    const { body } = await pushes.push({ id: newId(), timestamp, collection: key.collection, changes: [change], condemned: new Map() }, caller)
+    return (JSON.parse(body) as PushResponse).results[0]?.status === 'applied'
+  }
+}
