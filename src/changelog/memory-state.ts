@@ -57,6 +57,8 @@ export class MemoryState {
   readonly pushes = new Map<string, PushRecord>()
   readonly journal = new Order<JournalRow>()
   #journalIds = 0
+  /** By what the documents are filed, null when some are not; and which filing that is. */
+  readonly filing: { name: string | null, id: string } = { name: null, id: '' }
 
   /** Every kept entry. */
   log = new Order<StoredEntry>()
@@ -106,6 +108,7 @@ export class MemoryState {
     if (id) this.givenIds.set(id, sequence)
     this.#moveHead(document, stored)
     this.#moveChannels(document, sequence, entry.channels ?? [])
+    if (entry.channels === undefined && entry.document !== null) this.filing.name = null
     const digest = digestKey(entry.identity)
     if (!document.identities.has(digest)) {
       document.identities.set(digest, sequence)

@@ -4,10 +4,11 @@ import { setImmediate } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
 import { appendedPush, appendedSequence, newEpochId } from './entry.ts'
 import { compactState } from './memory-compact.ts'
+import { fileAnew } from './memory-file.ts'
 import { historyOf, journalOf, readPage, type Slice } from './memory-read.ts'
 import { MemoryState } from './memory-state.ts'
 import type {
-  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, HeadAnswer, HeadKey,
+  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
@@ -78,6 +79,14 @@ export class MemoryChangeLog implements ChangeStore {
   async secret (): Promise<Uint8Array> {
     this.#opened()
     return Uint8Array.from(this.#secret)
+  }
+
+  async file (name: string, channelsOf: Filer): Promise<void> {
+    fileAnew(this.#opened(), name, channelsOf)
+  }
+
+  async filing (): Promise<string> {
+    return this.#opened().filing.id
   }
 
   async append (change: ChangeEntry): Promise<void> {

@@ -116,6 +116,14 @@ export class PlainChangeStore implements ChangeStore {
     return Uint8Array.from(this.#secret)
   }
 
+  async file (): Promise<void> {
+    throw new TypeError('this change log has no channels')
+  }
+
+  async filing (): Promise<string> {
+    return ''
+  }
+
   async append (change: ChangeEntry): Promise<void> {
     this.#requireOpen()
     await this.#alone(async () => {

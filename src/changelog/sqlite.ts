@@ -5,6 +5,7 @@ import { MEMORY } from './sqlite/connection.ts'
 import { compact } from './sqlite/compact.ts'
 import { AuditWork } from './sqlite/audit-work.ts'
 import { clearLog } from './sqlite/epochs.ts'
+import { fileAnew } from './sqlite/filing.ts'
 import { resolveOptions, type Resolved, type SqliteOptions } from './sqlite/options.ts'
 import { CommitQueue } from './sqlite/queue.ts'
 import type { Backup, BackupOptions, BackupStore } from './backup.ts'
@@ -12,7 +13,7 @@ import type { AuditStore, Erased, EraseOptions, Seal, WrittenBy } from './audit.
 import { appendedPush, appendedSequence } from './entry.ts'
 import { SyncError } from '../errors.ts'
 import type {
-  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, HeadAnswer, HeadKey,
+  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
@@ -97,6 +98,16 @@ export class SqliteChangeLog implements ChangeStore, BackupStore, AuditStore {
 
   async secret (): Promise<Uint8Array> {
     return this.#medium.read(reader => reader.secret())
+  }
+
+  async file (name: string, channelsOf: Filer): Promise<void> {
+    this.#requireOpen()
+    if (this.#medium.read(reader => reader.filed('filed_by')) === name) return
+    await fileAnew(this.#medium, { name, channelsOf, goOn: () => this.#requireOpen() })
+  }
+
+  async filing (): Promise<string> {
+    return this.#medium.read(reader => reader.filed('filing'))
   }
 
   async append (change: ChangeEntry): Promise<void> {

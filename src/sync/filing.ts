@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import type { AppDocument, Channels } from '../access.ts'
+import type { ChangeStore } from '../changelog/changelog.ts'
 
 /** Channels of a document, and their bytes, at most. */
 const CHANNELS = 100
@@ -16,6 +18,24 @@ export function channelsFor (channels: Channels, collection: string, text: strin
   const distinct = [...new Set(names as string[])]
   if (distinct.length > CHANNELS) throw new TypeError(`channels named more than ${CHANNELS}`)
   return distinct
+}
+
+/**
+ * Makes sure, at the start, that all documents are filed by this function; its text is what it is known by. Documents
+ * that it fails on are filed nowhere.
+ * @throws TypeError when the change log has no channels
+ */
+export async function fileAll (store: ChangeStore, channels: Channels, onError: (error: unknown, document: { readonly collection: string, readonly documentId: string }) => void): Promise<void> {
+  if (!store.supports.channels) throw new TypeError('channels need a change log that files documents, as SQLite and memory do: use one of these, or authorize alone')
+  const name = createHash('sha256').update(String(channels)).digest('base64url')
+  await store.file(name, ({ collection, documentId }, text) => {
+    try {
+      return channelsFor(channels, collection, text)
+    } catch (error) {
+      onError(error, { collection, documentId })
+      return []
+    }
+  })
 }
 
 function isChannel (name: unknown): boolean {

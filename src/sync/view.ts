@@ -36,7 +36,7 @@ const DIGEST_CHARACTERS = 16
 export class Views {
   readonly #deps: ViewDeps
   readonly #open: boolean
-  #secret: Promise<Uint8Array> | undefined
+  #made: Promise<{ secret: Uint8Array, filing: string }> | undefined
   /** The newest digest of a user: most ask again with the same rights. */
   readonly #scopes = new WeakMap<User, { readonly rights: string, readonly scope: string }>()
   readonly #numbers = new WeakMap<User, number>()
@@ -59,7 +59,7 @@ export class Views {
   async #of (user: User | null): Promise<View> {
     const { authorize } = this.#deps.rules
     const [channels, version] = await Promise.all([this.#channels(user), this.#version(user)])
-    const scope = user === null || (channels === undefined && version === undefined) ? undefined : await this.#scope(user, JSON.stringify([user.id, channels ?? null, version ?? null]))
+    const scope = user === null || (channels === undefined && version === undefined) ? undefined : await this.#scope(user, [user.id, channels ?? null, version ?? null])
     const common = { key: this.#key(user, scope), scope, channels, looksBack: authorize !== null }
     if (authorize === null && channels === undefined) return { ...common, judge: null, shown: rows => rows }
     const judge = new Judge(this.#deps, user, channels)
@@ -78,22 +78,27 @@ export class Views {
     return await access.ask('accessVersion', () => accessVersion(user), checkedVersion)
   }
 
-  /** @param rights the user and all that the digest stands for */
-  async #scope (user: User, rights: string): Promise<string> {
+  /** @param standing the user and what the rights rest on; beside them, how the documents are filed */
+  async #scope (user: User, standing: readonly unknown[]): Promise<string> {
+    this.#made ??= this.#ofLog()
+    const { secret, filing } = await this.#made
+    const rights = JSON.stringify([...standing, filing])
     const known = this.#scopes.get(user)
     if (known?.rights === rights) return known.scope
-    const scope = createHmac('sha256', await this.#hmacKey()).update(rights).digest('base64url').slice(0, DIGEST_CHARACTERS)
+    const scope = createHmac('sha256', secret).update(rights).digest('base64url').slice(0, DIGEST_CHARACTERS)
     this.#scopes.set(user, { rights, scope })
     return scope
   }
 
-  /** Made with the log and kept with it. */
-  #hmacKey (): Promise<Uint8Array> {
-    this.#secret ??= this.#deps.store.secret().catch((error: unknown) => {
-      this.#secret = undefined
+  /** Neither changes while a log is served. */
+  async #ofLog (): Promise<{ secret: Uint8Array, filing: string }> {
+    const { store } = this.#deps
+    try {
+      return { secret: await store.secret(), filing: await store.filing() }
+    } catch (error) {
+      this.#made = undefined
       throw error
-    })
-    return this.#secret
+    }
   }
 
   /** What `authorize` says may rest on anything about a user, so only the same user is alike. */

@@ -125,6 +125,11 @@ export class Writer {
     }
   }
 
+  /** After documents were filed otherwise than by a commit. */
+  lookForChannels (): void {
+    this.#channels.look()
+  }
+
   #decide (group: Group, job: Job): Committed {
     const { push } = job
     const name = keyName(push.key)

@@ -16,6 +16,7 @@ export const channelPromises: readonly Promised[] = [
     promise('supports.channels is false: a read by channels is refused rather than shown everything', async ({ store }) => {
       await write(store, [put('a', 1)])
       await assert.rejects(read(store, { channels: ['red'] }))
+      await assert.rejects(store.file('by value', () => []))
       assert.equal((await read(store, { filedAfter: 0 })).rows[0]!.filed, undefined)
     })
   ]),
@@ -95,6 +96,50 @@ export const channelPromises: readonly Promised[] = [
       assert.deepEqual(await seen(store, ['red']), [[left, 'a', false]])
       assert.deepEqual(await seen(store, ['blue']), [[last, 'a', false]])
       assert.deepEqual(await seen(store, ['green', 'blue']), [[last, 'a', true]])
+    }),
+
+    promise('channels: documents that were written without them are filed, once, and again when they are filed by another name', async ({ store, reopen }) => {
+      const [a] = await write(store, [put('a', 'red'), put('gone', 'red')])
+      const [b] = [...await write(store, [put('b', 'blue')]), ...await write(store, [remove('gone')])]
+      assert.equal(await store.filing(), '')
+      let asked = 0
+      const byValue = (_: unknown, document: string): string[] => {
+        asked++
+        return [(JSON.parse(document) as { value: string }).value]
+      }
+      await store.file('by value', byValue)
+      assert.deepEqual([await seen(store, ['red']), await seen(store, ['blue'])], [[[a, 'a', true]], [[b, 'b', true]]])
+      const filing = await store.filing()
+      assert.notEqual(filing, '')
+      const again = store.supports.durable ? await reopen() : store
+      await again.file('by value', byValue)
+      assert.deepEqual([asked, await again.filing()], [2, filing])
+      await again.file('as before, by another name', byValue)
+      assert.deepEqual([asked, await again.filing()], [4, filing], 'nothing moved')
+      await again.file('all', () => ['all'])
+      assert.deepEqual([await seen(again, ['red']), await seen(again, ['all'])], [[], [[a, 'a', true], [b, 'b', true]]])
+      assert.notEqual(await again.filing(), filing)
+    }),
+
+    promise('channels: what was written without them in a filed log is filed at the next start, and what is written with them then leaves as ever', async ({ store }) => {
+      await store.file('all', () => ['all'])
+      await write(store, [filed('a', 'all'), remove('x')])
+      await store.file('all', () => assert.fail('it is filed'))
+      const [b] = await write(store, [put('b', 1)])
+      assert.deepEqual(await seen(store, ['all'], 1), [])
+      await store.file('all', () => ['all'])
+      assert.deepEqual(await seen(store, ['all'], 1), [[b, 'b', true]])
+      const [left] = await write(store, [put('b', 2, { channels: [] })])
+      assert.deepEqual(await seen(store, ['all'], b), [[left, 'b', false]])
+    }),
+
+    promise('channels: a reader of many of them gets each document once, at any page size, also where documents lie in several', async ({ store }) => {
+      const names = Array.from({ length: 120 }, (_, n) => `room ${n}`)
+      const written: number[] = []
+      for (let n = 0; n < 40; n++) written.push(...await write(store, [filed(`${n}`, ...names.filter((_, room) => room % 40 === n || room === (n + 1) % 40))]))
+      const [left] = await write(store, [filed('0')])
+      const wanted = [...written.slice(1), left]
+      for (const limit of [1, 7, 1000]) assert.deepEqual((await follow(store, { channels: names, limit })).map(row => row.position), wanted)
     }),
 
     promise('channels: any text is a name, and collections and positions apply as without channels', async ({ store }) => {

@@ -90,6 +90,22 @@ export const compactionPromises: readonly Promised[] = [
       assert.deepEqual((await store.entries([born!]))[0]?.previous, 0, 'born anew')
     }),
 
+    promise('promise 6 (Private): where a version goes, the history horizon says up to where what readers were shown is not known any more', async ({ store }) => {
+      const historyHorizon = async (): Promise<number> => (await read(store)).historyHorizon
+      await write(store, [put('a', 1), put('live', 1)], at(0))
+      const [a2] = await write(store, [put('a', 2)], at(1))
+      const [a3] = await write(store, [put('a', 3)], at(5))
+      await write(store, [put('b', 1)], at(5))
+      const [b] = await write(store, [remove('b')], at(6))
+      assert.equal(await historyHorizon(), 0)
+      await store.compact({ historyBefore: NOW + 2 })
+      assert.deepEqual([await historyHorizon(), await store.horizon()], [a2, 0])
+      await store.compact({ historyBefore: NOW + 9 })
+      assert.equal(await historyHorizon(), a3, 'a deletion keeps what it deleted')
+      await store.compact({ historyBefore: NOW + 9, tombstonesBefore: NOW + 9 })
+      assert.deepEqual([await historyHorizon(), await store.horizon()], [b, b])
+    }),
+
     promise('compact: purged documents leave their collections and channels', async ({ store }) => {
       await write(store, [put('a', 1, { collection: 'c', channels: ['red'] })], at(0))
       await write(store, [remove('a', { collection: 'c' })], at(1))
