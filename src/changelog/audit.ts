@@ -23,6 +23,14 @@ export interface Erased {
   readonly walEmptied: boolean
 }
 
+/** What went with everything that a user wrote. Counts. */
+export interface ErasedUser extends Erased {
+  /** Documents that this user alone wrote: they are gone. */
+  readonly documents: number
+  /** Documents that others wrote too: they stay, and who wrote this user's versions is forgotten. */
+  readonly shared: number
+}
+
 export interface EraseOptions {
   /**
    * Rewrite the whole file afterwards. Without it what was erased is overwritten where it lay, but a copy that SQLite

@@ -1,8 +1,10 @@
 /** All commands, in the order of the help. */
 import type { Command } from './command.ts'
+import { audit } from './commands/audit.ts'
 import { backup } from './commands/backup.ts'
 import { check } from './commands/check.ts'
 import { compact } from './commands/compact.ts'
+import { erase } from './commands/erase.ts'
 import { exportDocuments } from './commands/export.ts'
 import { history } from './commands/history.ts'
 import { importDocuments } from './commands/import.ts'
@@ -16,10 +18,10 @@ import type { Group } from './help.ts'
 
 export const groups: readonly Group[] = [
   { title: 'Serve', commands: [serve] },
-  { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, check] },
+  { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, audit, check] },
   { title: 'Save it and put it back', commands: [backup, restore] },
   { title: 'Move documents', commands: [exportDocuments, importDocuments] },
-  { title: 'Change the log, while no server uses it', commands: [revert, compact] }
+  { title: 'Change the log, while no server uses it', commands: [revert, erase, compact] }
 ]
 
 export const commands: readonly Command[] = groups.flatMap(group => group.commands)

@@ -2,7 +2,7 @@
  * Erasing what people have a right to have erased. A document is deleted like any other, by an ordinary push, so that
  * every replica drops it; then the log forgets at once what it held of it, which compaction would do in time.
  */
-import type { AuditStore, Erased, EraseOptions } from '../changelog/audit.ts'
+import type { AuditStore, Erased, ErasedUser, EraseOptions } from '../changelog/audit.ts'
 import type { ChangeStore, DocumentKey } from '../changelog/changelog.ts'
 import type { PushResponse } from '../../schema/push-response.ts'
 import { SyncError } from '../errors.ts'
@@ -18,14 +18,6 @@ export interface ErasureDeps {
   readonly audit: Pick<Audit, 'note'>
   /** Of a message: never the same twice. */
   readonly newId: () => string
-}
-
-/** What went with everything that a user wrote. Counts. */
-export interface ErasedUser extends Erased {
-  /** Documents that this user alone wrote: they are gone. */
-  readonly documents: number
-  /** Documents that others wrote too: they stay, and who wrote this user's versions is forgotten. */
-  readonly shared: number
 }
 
 export class Erasures {
