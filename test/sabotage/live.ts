@@ -16,8 +16,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 5 (Live is pull): the ring is used although it has forgotten what comes next',
     file: 'src/sync/delivery.ts',
-    find: '!tail.ring.covers(place.after)',
-    replace: 'place.after > tail.ring.end',
+    find: '!ring.covers(place!.after)',
+    replace: 'place!.after > ring.end',
     test: delivery,
     title: 'promise 5 (Live is pull): whatever is written and wherever a stream is cut'
   },
@@ -40,7 +40,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 5 (Live is pull): a stream is called live from pages of different ages',
     file: 'src/sync/delivery.ts',
-    find: 'stream.seenHead > tail.ring.end',
+    find: 'seenHead > ring.end',
     replace: 'false',
     test: delivery,
     title: 'promise 5 (Live is pull): when a stream first says that it is live'
