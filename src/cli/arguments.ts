@@ -36,7 +36,7 @@ function find (commands: readonly Command[], name: string): Command {
 }
 
 function parsed (command: Command, args: readonly string[]): { values: Readonly<Record<string, unknown>>, positionals: readonly string[] } {
-  const options = Object.fromEntries(Object.entries(command.options).map(([name, { type }]) => [name, { type }] as const))
+  const options = Object.fromEntries(Object.entries(command.options).map(([name, option]) => [name, { type: option.type, multiple: option.type === 'string' && option.multiple === true }] as const))
   try {
     return parseArgs({
       args: [...args],
@@ -56,9 +56,10 @@ function assertOperands ({ name, usage, operands: { min, max } }: Command, given
   throw new UsageError(`${name} takes ${usage === '' ? 'no further word' : `only ${usage}`}, not "${given[max]!}" as well`)
 }
 
-function valueOf (option: Flag | Text, given: unknown, env: Environment): string | boolean | undefined {
+function valueOf (option: Flag | Text, given: unknown, env: Environment): string | boolean | readonly string[] | undefined {
   const variable = option.env === undefined ? undefined : env[option.env]
   if (option.type === 'boolean') return given as boolean | undefined ?? flagOf(option.env ?? '', variable)
+  if (option.multiple === true) return given as string[] | undefined ?? []
   return given as string | undefined ?? (variable || option.default)
 }
 

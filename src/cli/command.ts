@@ -14,6 +14,8 @@ export interface Text {
   readonly value: string
   readonly env?: string
   readonly default?: string
+  /** May be given more than once. */
+  readonly multiple?: true
   readonly summary: string
 }
 
@@ -22,7 +24,7 @@ export type Options = Readonly<Record<string, Flag | Text>>
 
 /** An option's value: the argument's, else the variable's, else the default. */
 export type Values<O extends Options> = {
-  readonly [Name in keyof O]: O[Name] extends Flag ? boolean : O[Name] extends { readonly default: string } ? string : string | undefined
+  readonly [Name in keyof O]: O[Name] extends Flag ? boolean : O[Name] extends { readonly multiple: true } ? readonly string[] : O[Name] extends { readonly default: string } ? string : string | undefined
 }
 
 /** stdout or stderr. */

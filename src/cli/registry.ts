@@ -14,10 +14,11 @@ import { revert } from './commands/revert.ts'
 import { serve } from './commands/serve.ts'
 import { stats } from './commands/stats.ts'
 import { tail } from './commands/tail.ts'
+import { token } from './commands/token.ts'
 import type { Group } from './help.ts'
 
 export const groups: readonly Group[] = [
-  { title: 'Serve', commands: [serve] },
+  { title: 'Serve', commands: [serve, token] },
   { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, audit, check] },
   { title: 'Save it and put it back', commands: [backup, restore] },
   { title: 'Move documents', commands: [exportDocuments, importDocuments] },

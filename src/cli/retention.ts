@@ -24,11 +24,16 @@ export function retentionOf (options: Readonly<Record<keyof typeof retentionOpti
   return { history: duration('--history', history), tombstones: duration('--tombstones', tombstones), journal: duration('--journal', journal), pushes: duration('--pushes', pushes) }
 }
 
+/** A time like 30d, 12h, 15m or 30s in ms; NaN for anything else. */
+export function spanOf (text: string): number {
+  const [, number, unit] = /^(\d{1,9})([dhms])$/.exec(text) ?? []
+  return Number(number) * UNITS.get(unit ?? '')!
+}
+
 /** ms */
 function duration (name: string, text: string): number {
   if (text === FOR_EVER) return Infinity
-  const [, number, unit] = /^(\d{1,9})([dhms])$/.exec(text) ?? []
-  const ms = text === '0' ? 0 : Number(number) * UNITS.get(unit ?? '')!
+  const ms = text === '0' ? 0 : spanOf(text)
   if (!Number.isFinite(ms)) throw new UsageError(`${name} is a time like 30d, 12h, 15m or 30s, 0 or ${FOR_EVER}, not "${text}"`)
   return ms
 }

@@ -3,6 +3,7 @@ import { PocketServer, version } from '../../server.ts'
 import { oneOf, wholeNumber } from '../arguments.ts'
 import { command, type World } from '../command.ts'
 import { CommandError, exitCodes } from '../exit.ts'
+import { isShown, jwtFiles, jwtOf, jwtOptions } from '../jwt.ts'
 import { dbOption, openForWriting } from '../log.ts'
 import { retentionOf, retentionOptions } from '../retention.ts'
 import { strategyOf, strategyOption } from '../strategy.ts'
@@ -14,12 +15,13 @@ export const serve = command({
   summary: 'serve sync over HTTP',
   usage: '',
   operands: { min: 0, max: 0 },
-  about: 'Prints one line with the address once it listens; logs on stderr: to a terminal for people,\nelse one JSON object per line.',
+  about: 'Prints one line with the address once it listens; logs on stderr: to a terminal for people,\nelse one JSON object per line.\n' + jwtFiles,
   options: {
     port: { type: 'string', value: '<n>', env: 'POCKET_PORT', default: '3000', summary: 'port; 0 picks a free one' },
     host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, although there is no authentication' },
+    ...jwtOptions,
     'conflict-strategy': strategyOption,
     ...retentionOptions,
     'log-level': { type: 'string', value: '<level>', env: 'POCKET_LOG_LEVEL', default: 'info', summary: `${levels.slice(0, -1).join(', ')} or ${levels.at(-1)!}` }
@@ -30,10 +32,12 @@ export const serve = command({
     const level = oneOf('the log level', options['log-level'], levels)
     const conflictStrategy = strategyOf(options)
     const retention = retentionOf(options)
+    const jwt = await jwtOf(options, world.env)
     const logger = await makeLogger(level, world)
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
+    if (isShown(options['jwt-secret'], world.env)) logger.warn({}, '--jwt-secret: everybody on this machine can read arguments; use POCKET_JWT_SECRET or POCKET_JWT_SECRET_FILE')
     const store = await openForWriting(options.db, { retention })
-    const pocket = new PocketServer({ changeLog: store, open: options.open, conflictStrategy, retention, logger })
+    const pocket = new PocketServer({ changeLog: store, ...jwt !== undefined && { jwt }, open: options.open, conflictStrategy, retention, logger })
     const close = async (): Promise<void> => {
       await pocket.close()
       await store.close()
@@ -45,7 +49,7 @@ export const serve = command({
       await close()
       throw new CommandError('address', `cannot listen on ${options.host}:${port}: ${addressTrouble(error as NodeJS.ErrnoException)}`, error)
     }
-    if (options.open) logger.warn({}, 'open: whoever reaches this address may read and write everything')
+    if (options.open && jwt === undefined) logger.warn({}, 'open: whoever reaches this address may read and write everything')
     return await untilSignal(world.signal, logger, close)
   }
 })
