@@ -7,6 +7,7 @@ import { buildApp } from './http/app.ts'
 import { makeAddressOf } from './http/caller.ts'
 import { openRateLimits } from './http/rate-limit.ts'
 import { Doorbell } from './sync/doorbell.ts'
+import { fileAll } from './sync/filing.ts'
 
 export interface Running {
   readonly services: Parts
@@ -19,6 +20,7 @@ export interface Running {
 export async function start (config: Config, { changeLog, pubsub: given }: Pick<PocketServerOptions, 'changeLog' | 'pubsub'>, draining: AbortSignal): Promise<Running> {
   const store = await (changeLog === undefined ? openBackend(DEFAULT_LOG, config.retention) : wholeStore(changeLog))
   await store.open()
+  if (config.access.channels !== null) await fileAll(store, config.access.channels, config.logger)
   const pubsub = given ?? await openPubSub()
   const bell = new Doorbell(pubsub, clock, config.pollInterval)
   await bell.open()

@@ -52,7 +52,8 @@ export class Access {
   async ask<T> (rule: 'channelsOf' | 'accessVersion', run: () => unknown, check: (answer: unknown) => T): Promise<T> {
     const { clock, limits: { authorizeMs }, onError } = this.#deps
     try {
-      const answer = await inTime(run, authorizeMs, clock)
+      const asked = run()
+      const answer = asked instanceof Promise ? await inTime(() => asked as Promise<unknown>, authorizeMs, clock) : asked
       if (answer === late) throw new Error(`${rule} did not answer within ${authorizeMs} ms`)
       return check(answer)
     } catch (error) {

@@ -61,7 +61,8 @@ export class Judge {
   /** Looks at rows in order, at least at one of them. */
   async judge (rows: readonly Row[]): Promise<Judged> {
     const shown: Row[] = []
-    if (this.#user === null) return { rows: shown, looked: rows.length, enough: false }
+    if (this.#user === null) return { rows: shown, looked: rows.length, enough: true }
+    if (this.#deps.rules.authorize === null) return { rows: await this.#filed(rows), looked: rows.length, enough: true }
     for (let at = 0; at < rows.length; at += HEADS) {
       const group = rows.slice(at, at + HEADS)
       const seen = await this.#heads(group)
@@ -107,14 +108,19 @@ export class Judge {
   /** A head that is deleted or not to be seen: a deletion, a removal, or nothing. */
   async #gone (row: Row): Promise<Row | null> {
     const { entry, position } = row
-    const deletes = entry.document === null && position === entry.sequence
-    if (this.#deps.rules.authorize === null) {
-      // Filed, it was seen: the channel rows know that beyond any history.
-      return row.member || deletes ? { position, entry, member: true } : removal(position, await this.#before(position) ?? unknown(entry))
-    }
     const found = await this.#lastSeen(row)
     if (found === null) return null
-    return deletes && found.newest ? { position, entry, member: true } : removal(position, found.version)
+    return isDeletion(row) && found.newest ? { position, entry, member: true } : removal(position, found.version)
+  }
+
+  /** Where channels alone decide, their rows say who was shown what, beyond any history. */
+  async #filed (rows: readonly Row[]): Promise<readonly Row[]> {
+    if (rows.every(({ member }) => member)) return rows
+    return await Promise.all(rows.map(async row => {
+      const { entry, position } = row
+      if (row.member) return row
+      return isDeletion(row) ? { position, entry, member: true } : removal(position, await this.#before(position) ?? unknown(entry))
+    }))
   }
 
   /** The version that another one replaced, while both are kept. */
@@ -168,6 +174,11 @@ export class Judge {
       return false
     }
   }
+}
+
+/** What made it leave is that it was deleted. */
+function isDeletion ({ entry, position }: Row): boolean {
+  return entry.document === null && position === entry.sequence
 }
 
 function removal (position: number, entry: Shown): Row {

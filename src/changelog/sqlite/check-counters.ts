@@ -62,14 +62,14 @@ function * checkMeta (database: Database, counter: number): Generator<Finding> {
 function * checkChannels (database: Database): Generator<Finding> {
   const rows = database.prepare(`SELECT r.position, r.document_id, r.channel, r.member, c.name, h.sequence, h.deleted FROM channels r
     LEFT JOIN collections c ON c.id = r.collection LEFT JOIN heads h ON h.collection = r.collection AND h.document_id = r.document_id
-    WHERE h.sequence IS NULL OR r.position < 1 OR r.position > h.sequence OR r.member NOT IN (0, 1) OR (r.member = 1 AND h.deleted = 1) LIMIT ${ROWS}`).raw()
+    WHERE h.sequence IS NULL OR r.position < 1 OR r.position > h.sequence OR r.member NOT IN (0, 1) OR (r.member = 1 AND (h.deleted = 1 OR r.position <> h.sequence)) LIMIT ${ROWS}`).raw()
     .all() as Array<[number, string, string, number, string | null, number | null, number | null]>
   for (const [position, documentId, channel, member, collection, head, deleted] of rows) {
     const problem = head === null
       ? 'there is no such document'
       : position < 1 || position > head
         ? `it is placed at ${position}, and the document's newest entry is ${head}`
-        : deleted === 1 && member === 1 ? 'it says member, and the document is deleted' : `its member is ${member}, neither 0 nor 1`
+        : deleted === 1 && member === 1 ? 'it says member, and the document is deleted' : member === 1 ? `it says member at ${position}, and the document's newest entry is ${head}` : `its member is ${member}, neither 0 nor 1`
     yield finding('channel', { sequence: position, collection, documentId }, `channel row ${channel}: ${problem}`, 'restore a backup, or push the document again: readers by channel may miss it')
   }
 }

@@ -139,6 +139,9 @@ const LAYOUT_3 = `
     tree BLOB NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX blocks_first ON blocks (first);
+  -- With member, what a reader of a channel is shown is found without a look at the table.
+  DROP INDEX channels_position;
+  CREATE INDEX channels_position ON channels (channel, position, member);
   -- Up to where versions were dropped before, nobody wrote down.
   INSERT INTO meta (key, value) SELECT 'history_horizon', coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0);
 `

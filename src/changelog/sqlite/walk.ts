@@ -9,8 +9,12 @@ import { SHOWN, type ShownRow } from './rows.ts'
 
 /** Places of one statement; more are merged from several. */
 const TERMS = 100
-/** Channel rows looked at in one step; many of them may be of no use. */
-const PLACES = 64
+/** Channel rows looked at in one step at least: some may be of no use. */
+const PLACES = 16
+
+/** A channel row, and of a member the document's newest entry, which lies where the row does. */
+type PlaceRow = [position: number, collection: number, documentId: string, member: number, ...shown: ShownRow]
+const SHOWN_AT = 4
 
 export interface Found {
   readonly position: number
@@ -82,7 +86,8 @@ export class Walks {
     this.#all = database.prepare(`${heads} WHERE h.sequence > ? ORDER BY h.sequence LIMIT 0 + ?`).raw()
     this.#heads = new Merge(database, 'SELECT sequence FROM heads INDEXED BY heads_collection WHERE collection = ? AND sequence > ?',
       merged => `SELECT ${SHOWN} FROM (${merged}) h CROSS JOIN log l ON l.sequence = h.sequence`)
-    this.#places = new Merge(database, 'SELECT position, collection, document_id FROM channels INDEXED BY channels_position WHERE channel = ? AND position > ?')
+    this.#places = new Merge(database, 'SELECT position, collection, document_id, member FROM channels INDEXED BY channels_position WHERE channel = ? AND position > ?',
+      merged => `SELECT p.*, ${SHOWN} FROM (${merged}) p LEFT JOIN log l ON l.sequence = p.position AND p.member = 1 ORDER BY 1`)
     this.#rowsOf = database.prepare('SELECT channel, position, member FROM channels WHERE collection = ? AND document_id = ?').raw()
     this.#filed = database.prepare('SELECT channel, position, member FROM channels WHERE collection = ? AND document_id = ? AND position > ?').raw()
     this.#head = database.prepare(`SELECT ${SHOWN} FROM heads h CROSS JOIN log l ON l.sequence = h.sequence WHERE h.collection = ? AND h.document_id = ?`).raw()
@@ -92,7 +97,7 @@ export class Walks {
     const starts = this.#starts(query)
     const channels = query.channels && new Set(query.channels)
     const walk: Walk = channels !== undefined
-      ? after => this.#channelStep(channels, starts, after)
+      ? (after, limit) => this.#channelStep([...channels], starts, { after, limit: Math.max(limit, PLACES) })
       : (after, limit) => this.#headStep(starts, after, limit)
     return { walk, after: starts.least }
   }
@@ -122,18 +127,25 @@ export class Walks {
     return { found, looked: rows.length < limit ? Infinity : rows.at(-1)![0] }
   }
 
-  #channelStep (channels: ReadonlySet<string>, { of, least }: Starts, after: number): Step {
-    const places = this.#places.rows<[position: number, collection: number, documentId: string]>([...channels].map(channel => [channel, after]), PLACES)
+  #channelStep (channels: readonly string[], { of, least }: Starts, { after, limit }: { after: number, limit: number }): Step {
+    const places = this.#places.rows<PlaceRow>(channels.map(channel => [channel, after]), limit)
     const found: Found[] = []
-    for (const [position, collection, documentId] of places) {
+    for (const place of places) {
+      const [position, collection] = place
       const start = of === null ? least : of.get(collection)
       if (start === undefined || position <= start || found.at(-1)?.position === position) continue
-      const seen = this.#seen(channels, collection, documentId)
-      // Only the newest row counts: an older one is a leave that a return, or a later leave, has overtaken.
-      if (seen.position !== position) continue
-      found.push({ position, member: seen.member, row: this.#head.get(collection, documentId) as ShownRow })
+      const one = this.#foundAt(place, channels)
+      if (one !== null) found.push(one)
     }
-    return { found, looked: places.length < PLACES ? Infinity : places.at(-1)![0] }
+    return { found, looked: places.length < limit ? Infinity : places.at(-1)![0] }
+  }
+
+  /** A document is a member where its newest entry lies, so nothing of it is newer; a leave may have been overtaken. */
+  #foundAt (place: PlaceRow, channels: readonly string[]): Found | null {
+    const [position, collection, documentId, member] = place
+    if (member === 1) return { position, member: true, row: place.slice(SHOWN_AT) as ShownRow }
+    const seen = this.#seen(new Set(channels), collection, documentId)
+    return seen.position === position ? { position, member: seen.member, row: this.#head.get(collection, documentId) as ShownRow } : null
   }
 
   /** Where a document stands for a reader of these channels: visible at its newest row, or removed there. */
