@@ -1,13 +1,6 @@
 /** What a `PocketServer` answers its application. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-export interface Listening {
-  readonly address: string
-  readonly port: number
-  /** Where a client on this machine reaches it. */
-  readonly url: string
-}
-
 export interface ServerHealth {
   /** Writes can be made durable, and the server is not shutting down. */
   readonly healthy: boolean

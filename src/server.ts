@@ -1,7 +1,5 @@
 /** PocketServer: puts the parts together. */
-import { once } from 'node:events'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { FastifyPluginAsync } from 'fastify'
 import { assertChangeLog } from './backends.ts'
 import { erasuresOf, type Parts } from './compose.ts'
@@ -10,20 +8,23 @@ import type { Backup, BackupOptions, BackupStore } from './changelog/backup.ts'
 import type { ChangeStore, CompactPolicy, JournalQuery, JournalRow } from './changelog/changelog.ts'
 import { resolveConfig } from './config.ts'
 import type { Config, PocketServerOptions, StreamClient } from './config.ts'
+import type { TlsOptions } from './edge.ts'
 import { SyncError } from './errors.ts'
 import { syncPlugin } from './http/app.ts'
 import { attach, isSync } from './http/attach.ts'
 import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
-import { closeUnused, createHttpServer } from './http/node-server.ts'
+import { Listeners } from './http/listeners.ts'
+import type { Listening } from './http/listeners.ts'
 import { drain, start, stop, type Running } from './lifecycle.ts'
-import type { Listening, Middleware, ServerHealth } from './server-types.ts'
+import type { Middleware, ServerHealth } from './server-types.ts'
 import type { Caller } from './sync/caller.ts'
 import type { HistoryQuery } from './sync/history.ts'
 import type { History } from '../schema/history.ts'
 import type { Result } from '../schema/push-response.ts'
 
-export type { Listening, Middleware, ServerHealth } from './server-types.ts'
+export type { Listening } from './http/listeners.ts'
+export type { Middleware, ServerHealth } from './server-types.ts'
 export { version } from './compose.ts'
 
 /** Whoever holds the server object is no client. */
@@ -39,7 +40,7 @@ export class PocketServer {
   readonly #config: Config
   readonly #options: PocketServerOptions
   readonly #draining = new AbortController()
-  readonly #servers = new Set<Server>()
+  readonly #listeners: Listeners
   readonly #detach = new Set<() => void>()
   #starting: Promise<Running> | undefined
   #running: Running | undefined
@@ -49,6 +50,7 @@ export class PocketServer {
   constructor (options: PocketServerOptions = {}) {
     this.#config = resolveConfig(options)
     this.#options = options
+    this.#listeners = new Listeners(this.#config, this.#dispatch)
     if (options.changeLog !== undefined) assertChangeLog(options.changeLog)
   }
 
@@ -59,17 +61,7 @@ export class PocketServer {
    */
   async listen (port = 3000, host = '127.0.0.1'): Promise<Listening> {
     await this.#start()
-    const server = createHttpServer({ config: this.#config }, this.#dispatch)
-    server.listen(port, host)
-    await once(server, 'listening')
-    if (this.#closing !== undefined) {
-      server.close()
-      throw new SyncError('draining')
-    }
-    this.#servers.add(server)
-    const { address, port: actual, family } = server.address() as AddressInfo
-    const name = address === '::' || address === '0.0.0.0' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
-    return { address, port: actual, url: `http://${name}:${actual}` }
+    return await this.#listeners.listen(port, host)
   }
 
   /**
@@ -109,6 +101,14 @@ export class PocketServer {
       const { services } = await this.#start()
       syncPlugin(app, services)
     }
+  }
+
+  /**
+   * Another key and certificate for connections to come, before the former ones run out.
+   * @throws what OpenSSL says of two that do not fit; the former ones stay
+   */
+  renewTls (tls: TlsOptions): void {
+    this.#listeners.renewTls(tls)
   }
 
   /** Always throws: this server has no WebSocket. */
@@ -213,12 +213,11 @@ export class PocketServer {
 
   async #close (): Promise<void> {
     this.#draining.abort()
-    const closed = [...this.#servers].map(server => once(server.close(), 'close'))
-    for (const server of this.#servers) closeUnused(server)
+    const closed = this.#listeners.close()
     const running = await this.#starting?.catch(() => undefined)
-    if (running !== undefined) await drain(running, Promise.all(closed))
-    for (const server of this.#servers) server.closeAllConnections()
-    await Promise.all(closed)
+    if (running !== undefined) await drain(running, closed)
+    this.#listeners.cutOff()
+    await closed
     for (const detach of this.#detach) detach()
     if (running !== undefined) await stop(running)
   }

@@ -31,7 +31,7 @@ export function sendJson (services: Services, exchange: Exchange, answer: Answer
 
 const none: readonly string[] = []
 
-function write ({ draining }: Services, { response }: Exchange, { status = 200, cacheControl, headers }: Answer, coded: string | Buffer): void {
+function write ({ draining }: Services, { request, response }: Exchange, { status = 200, cacheControl, headers }: Answer, coded: string | Buffer): void {
   const head = [
     'content-type', 'application/json',
     'cache-control', cacheControl,
@@ -39,7 +39,7 @@ function write ({ draining }: Services, { response }: Exchange, { status = 200, 
     'content-length', String(Buffer.byteLength(coded))
   ]
   if (headers !== undefined) head.push(...headers)
-  if (draining.aborted) head.push('connection', 'close')
+  if (draining.aborted && request.httpVersionMajor < 2) head.push('connection', 'close')
   response.writeHead(status, head)
   response.end(coded)
 }

@@ -29,9 +29,9 @@ export class Connections {
     })
   }
 
-  /** Those on which nothing ever came: browsers open some ahead, and Node does not count them as idle. */
-  get unused (): Socket[] {
-    return [...this.#sockets].filter(({ bytesRead }) => bytesRead === 0)
+  /** Ends those on which nothing ever came: browsers open some ahead, and Node does not count them as idle. */
+  endUnused (): void {
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy()
   }
 
   destroyAll (): void {

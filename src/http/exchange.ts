@@ -4,6 +4,7 @@
  */
 import { randomInt } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { RouteHandlerMethod } from 'fastify'
 import type { User } from '../access.ts'
 import type { Session } from '../auth/user.ts'
@@ -86,7 +87,8 @@ export function writeProblem ({ request, response, id }: Refused, error: SyncErr
   }
   const { status, headers, body } = problemOf(error, id)
   const unread = !request.complete && hasBody(request)
-  if (closing || unread) headers.set('connection', 'close')
+  if (request.httpVersionMajor >= 2) headers.delete('connection')
+  else if (closing || unread) headers.set('connection', 'close')
   response.writeHead(status, [...headers].flat())
   // Who waits for "100 Continue" has sent no body.
   if (unread && request.headers.expect === undefined) linger(request, response, body)
@@ -97,10 +99,24 @@ export function writeProblem ({ request, response, id }: Refused, error: SyncErr
 function linger (request: IncomingMessage, response: ServerResponse, body: string): void {
   if (request.method === 'HEAD') response.flushHeaders()
   else response.write(body)
-  const end = (): void => { response.end() }
-  discardRest(request).then(end, end)
+  const end = (ended: boolean): void => {
+    response.end()
+    if (!ended && request.httpVersionMajor >= 2) refuseRest(response)
+  }
+  discardRest(request).then(end, () => end(false))
 }
 
-function hasBody ({ headers }: IncomingMessage): boolean {
+/**
+ * HTTP/2: who still sends is told to stop, which does not take back the answer (RFC 9113, section 8.1). Not in the
+ * same turn: Node 20 then never comes back.
+ */
+function refuseRest (response: ServerResponse): void {
+  const { stream } = response as unknown as Http2ServerResponse
+  setImmediate(() => { if (!stream.closed) stream.close() })
+}
+
+function hasBody (request: IncomingMessage): boolean {
+  if (request.httpVersionMajor >= 2) return !(request as unknown as Http2ServerRequest).stream.endAfterHeaders
+  const { headers } = request
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 }

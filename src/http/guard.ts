@@ -31,7 +31,7 @@ export function makeGuard (config: Config): Guard {
  * proxy that decides otherwise two requests would hide in one.
  * @returns whether a proxy has passed the request on
  */
-function checkHeaders ({ rawHeaders, httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
+function checkHeaders ({ rawHeaders, headers, httpVersionMajor, httpVersionMinor }: IncomingMessage): boolean {
   let hosts = 0
   let authorizations = 0
   let lastEventIds = 0
@@ -52,6 +52,7 @@ function checkHeaders ({ rawHeaders, httpVersionMajor, httpVersionMinor }: Incom
     const name = hosts > 1 ? 'Host' : authorizations > 1 ? 'Authorization' : 'Last-Event-ID'
     throw new SyncError('duplicate_header', { detail: `The header ${name} was sent more than once.` })
   }
+  if (httpVersionMajor >= 2 && hosts > 0 && headers.host !== headers[':authority']) throw new SyncError('bad_request', { detail: 'Host and :authority differ.' })
   if (hosts === 0 && httpVersionMajor === 1 && httpVersionMinor === 1) throw new SyncError('bad_request', { detail: 'The header Host is missing.' })
   return forwarded
 }

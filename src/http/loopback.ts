@@ -27,7 +27,8 @@ export class Loopback {
     const { headers, socket, method } = request
     if (forwarded) throw refused('The request came through a proxy.')
     if (!isLoopbackAddress(socket.remoteAddress)) throw refused('The request came from another machine.')
-    if (headers.host !== this.#known) this.#checkHost(headers.host ?? '')
+    const host = hostOf(request)
+    if (host !== this.#known) this.#checkHost(host)
     if (headers.origin !== undefined && method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS') this.#checkOrigin(headers.origin)
   }
 
@@ -47,6 +48,15 @@ export class Loopback {
     const name = full.replace(/:\d*$/, '')
     return isLoopbackName(name) || this.#hosts.has(name) || this.#hosts.has(full)
   }
+}
+
+/** Whom the client wanted to reach; HTTP/2 has another name for it. */
+export function hostOf ({ headers }: IncomingMessage): string {
+  return headers.host ?? headers[':authority'] as string | undefined ?? ''
+}
+
+export function isLoopbackHost (host: string): boolean {
+  return isLoopbackName(host.toLowerCase().replace(/:\d*$/, ''))
 }
 
 function isLoopbackName (name: string): boolean {

@@ -1,14 +1,34 @@
 /** Node's own server with this server's limits, and one answer to what never becomes a request. */
 import { STATUS_CODES, createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Server as NetServer, Socket } from 'node:net'
 import type { Config } from '../config.ts'
 import { SyncError } from '../errors.ts'
+import { Connections } from './connections.ts'
 import { problemOf } from './problem.ts'
 import { awaitContinue } from './receive.ts'
 
+/** A server of our own, whatever it speaks. */
+export interface NodeServer {
+  readonly server: NetServer
+  /** Ends connections that nobody uses, now that the server closes. */
+  readonly endUnused: () => void
+  /** Ends every connection, whatever is under way. */
+  readonly cutOff: () => void
+}
+
+export function createPlainServer (config: Config, listener: RequestListener): NodeServer {
+  const server = createHttpServer({ config }, listener)
+  const connections = new Connections(server, config)
+  return {
+    server,
+    endUnused: () => connections.endUnused(),
+    cutOff: () => server.closeAllConnections()
+  }
+}
+
 export function createHttpServer ({ config }: { readonly config: Config }, listener: RequestListener): Server {
-  const { headersMs, requestMs, keepAliveMs, headerBytes } = config.limits
+  const { headersMs, requestMs, keepAliveMs, headerBytes, stallMs } = config.limits
   const server = createServer({
     maxHeaderSize: headerBytes,
     headersTimeout: headersMs,
@@ -23,31 +43,15 @@ export function createHttpServer ({ config }: { readonly config: Config }, liste
     listener(request, response)
   })
   server.on('checkExpectation', listener)
+  if (Number.isFinite(stallMs)) server.setTimeout(stallMs)
   answerBroken(server, config)
-  track(server)
   return server
-}
-
-const connections = new WeakMap<Server, Set<Socket>>()
-
-function track (server: Server): void {
-  const sockets = new Set<Socket>()
-  connections.set(server, sockets)
-  server.on('connection', (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
-}
-
-/** Ends connections on which nothing ever came: browsers open some ahead, and Node does not count them as idle. */
-export function closeUnused (server: Server): void {
-  for (const socket of connections.get(server) ?? []) if (socket.bytesRead === 0) socket.destroy()
 }
 
 type BrokenRequest = NodeJS.ErrnoException & { rawPacket?: Buffer }
 
 /** Answers what Node cannot read, or what does not come in time, with a problem. @returns ends that */
-export function answerBroken (server: Server, config: Config): () => void {
+export function answerBroken (server: NetServer, config: Config): () => void {
   const onError = (error: BrokenRequest, socket: Socket): void => answer(error, socket, config)
   server.on('clientError', onError)
   return () => { server.off('clientError', onError) }

@@ -1,5 +1,6 @@
 /** Server-Sent Events over a socket: the header set that proxies leave alone, and the socket as a `Sink`. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2ServerResponse } from 'node:http2'
 import type { Writable } from 'node:stream'
 import type { Sink, SinkListener } from '../sync/stream.ts'
 import { pairs, SAFE } from './head.ts'
@@ -41,7 +42,8 @@ export function acceptsEventStream (accept: string | undefined): boolean {
 
 /** Does `write` with everything it writes in one packet. */
 export function inOnePacket (response: ServerResponse, write: () => void): void {
-  const { socket } = response
+  // A connection of HTTP/2 is nobody's own.
+  const socket = response.req.httpVersionMajor < 2 ? response.socket : null
   socket?.cork()
   try {
     write()
@@ -64,7 +66,7 @@ export class SocketSink implements Sink {
     this.#most = most
     // Straight to the socket: a response adds nothing to a body without framing but its own cost. It has no socket
     // while an earlier answer on the same connection is under way.
-    this.#out = request.httpVersionMajor < 2 && response.socket !== null ? response.socket : response
+    this.#out = request.httpVersionMajor >= 2 ? (response as unknown as Http2ServerResponse).stream : response.socket ?? response
     this.#out.on('drain', () => this.#listener?.drained())
     response.on('close', () => this.#listener?.closed())
   }
@@ -88,6 +90,6 @@ export class SocketSink implements Sink {
 
   listen (listener: SinkListener): void {
     this.#listener = listener
-    if (this.#response.closed) listener.closed()
+    if (this.#out.closed || this.#response.closed) listener.closed()
   }
 }
