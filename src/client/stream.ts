@@ -174,6 +174,6 @@ export class StreamReader {
 }
 
 /** A checkpoint as the URL of a stream has it. */
-function cursorOf ({ global = 0, snapshot }: Checkpoint, epoch: string | undefined): string {
-  return `${global}${epoch === undefined ? '' : `~e${epoch}`}${snapshot === undefined ? '' : `~s${snapshot}`}`
+function cursorOf ({ global = 0, scope, snapshot }: Checkpoint, epoch: string | undefined): string {
+  return `${global}${epoch === undefined ? '' : `~e${epoch}`}${scope === undefined ? '' : `~c${scope}`}${snapshot === undefined ? '' : `~s${snapshot}`}`
 }
