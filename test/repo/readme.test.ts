@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,6 +35,15 @@ function deadAnchors (readme: string): string[] {
   return [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor).filter((anchor) => !anchors.has(anchor))
 }
 
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 /** Runs a command of the README against the server; one that follows a stream is stopped after its time. */
 function shell (command: string, address: string, seconds = 30): string {
   const line = command.replaceAll('localhost:3000', address.replace('http://', ''))
@@ -58,6 +69,21 @@ t.test('the README\'s quick start works as it stands, and again', async (t) => {
   t.match(JSON.parse(shell(pull, address)), page)
   t.match(shell(stream, address, 2), /"type":"hello"[\s\S]*"documentId":"todo-1"/)
   t.match(JSON.parse(shell(push, address)), { success: true }, 'the same command again')
+})
+
+t.test('the README\'s commands of authentication work as they stand, one after the other', async (t) => {
+  if (!requireProgram(t, 'curl', 'apt-get install curl') || !requireProgram(t, 'openssl', 'apt-get install openssl')) return
+  build()
+  const lines = commands(text, '## Authentication')
+  t.match(lines, [/^export POCKET_JWT_SECRET=/, 'npm start &', /^TOKEN=/, /^curl /])
+  const folder = mkdtempSync(join(tmpdir(), 'pocket-readme-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const port = await freePort()
+  const script = ['trap \'kill $SERVER; wait $SERVER\' EXIT', ...lines.map(line => line.replace('npm start &', 'node dist/src/cli.js serve >/dev/null 2>&1 & SERVER=$!').replace('localhost:3000', `127.0.0.1:${port}`)), 'echo', `curl -sX POST 127.0.0.1:${port}/sync/pull`]
+  const { stdout } = spawnSync('timeout', ['60', 'sh', '-c', script.join('\n')], { encoding: 'utf8', cwd: root, env: { ...process.env, POCKET_PORT: String(port), POCKET_DB: join(folder, 'pocket.db') } })
+  const [page = '', refusal = ''] = stdout.split('\n')
+  t.match(JSON.parse(page), { type: 'pull-response', id: 'msg-3', hasMore: false })
+  t.match(JSON.parse(refusal), { status: 401, code: 'not_authenticated' })
 })
 
 t.test('the README links to files and headings that are there', async (t) => {
