@@ -122,17 +122,18 @@ function copy (database: Database, from: number): boolean {
   return true
 }
 
-/** Says that somebody else wrote the newest entry. */
-export function rewrite (database: Database, userId: string): void {
-  const { row, collection } = rowOf(database, database.prepare('SELECT max(sequence) FROM log').pluck().get() as number)
+/** Says that somebody else wrote an entry. */
+export function rewrite (database: Database, sequence: number, userId: string): void {
+  const { row, collection } = rowOf(database, sequence)
   store(database, { ...decodeEntry(row, collection, ''), userId }, { id: row[15], document: row[17] })
 }
 
-/** Makes the chain fit the entries, as only who writes the file itself can. */
-export function forge (database: Database): void {
+/** Makes the chain fit the entries, up to a block, as only who writes the file itself can. */
+export function forge (database: Database, upTo = Infinity): void {
   let before: Buffer = Buffer.alloc(32)
   const blocks = database.prepare('SELECT number, first, last, sealed, tree FROM blocks ORDER BY number').all() as Array<{ number: number, first: number, last: number, sealed: number, tree: Buffer }>
   for (const { number, first, last, sealed, tree: bytes } of blocks) {
+    if (number > upTo) return
     const count = last - first + 1
     const tree = decodeTree(bytes, count)!
     const leaves = leavesOf(tree, count)
