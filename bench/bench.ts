@@ -4,6 +4,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { access } from './access.ts'
 import { fanout } from './fanout.ts'
 import { history } from './history.ts'
 import { pull } from './pull.ts'
@@ -12,7 +13,7 @@ import { scale } from './scale.ts'
 import { tableText, writeResults, type Row } from './support/report.ts'
 import { Suite, type Settings, type Work } from './support/suite.ts'
 
-const works: readonly Work[] = [push, pull, fanout, scale, history]
+const works: readonly Work[] = [push, pull, fanout, access, scale, history]
 
 const usage = `Usage: npm run bench -- [options]
 

@@ -17,8 +17,9 @@ export interface Response {
   readonly tail: string
 }
 
-export function requestText (path: string, body: string, method = 'POST'): string {
-  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+export function requestText (path: string, body: string, { method = 'POST', token }: { method?: string, token?: string | undefined } = {}): string {
+  const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`
+  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 export class Connection {

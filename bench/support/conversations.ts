@@ -48,9 +48,9 @@ export class Push implements Conversation {
       const base = batch.first === 0 ? '' : `,"base":${batch.first + index}`
       changes += `${index === 0 ? '' : ','}{"operation":"${batch.first === 0 ? 'insert' : 'update'}","documentId":"${id}","document":${documentText(id, batch.version, now)},"timestamp":${now}${base}}`
     }
-    const { kind, checkpoint = { global: 0 }, epoch } = this.#load
+    const { kind, checkpoint = { global: 0 }, epoch, token } = this.#load
     const inEpoch = epoch === undefined ? '' : `,"epoch":"${epoch}"`
-    return requestText(kind === 'push' ? '/sync/push' : '/', `{"type":"push","id":"${this.#messages.next()}","timestamp":${now},"clientId":"${this.#client}","collection":"todos","changes":[${changes}],"checkpoint":${JSON.stringify(checkpoint)}${inEpoch}}`)
+    return requestText(kind === 'push' ? '/sync/push' : '/', `{"type":"push","id":"${this.#messages.next()}","timestamp":${now},"clientId":"${this.#client}","collection":"todos","changes":[${changes}],"checkpoint":${JSON.stringify(checkpoint)}${inEpoch}}`, { token })
   }
 
   take ({ status, start }: Response): number {
@@ -91,14 +91,14 @@ export class Pull implements Conversation {
   }
 
   request (): string {
-    const { kind, limit } = this.#load
+    const { kind, limit, token } = this.#load
     const { checkpoint, epoch } = this.#position
     const inEpoch = epoch === undefined ? '' : `,"epoch":"${epoch}"`
-    return requestText(kind === 'pull' ? '/sync/pull' : '/', `{"type":"pull","id":"${this.#messages.next()}","timestamp":${Date.now()},"collections":["todos"],"checkpoint":${checkpoint},"limit":${limit}${inEpoch}}`)
+    return requestText(kind === 'pull' ? '/sync/pull' : '/', `{"type":"pull","id":"${this.#messages.next()}","timestamp":${Date.now()},"collections":["todos"],"checkpoint":${checkpoint},"limit":${limit}${inEpoch}}`, { token })
   }
 
   take ({ status, start, tail }: Response): number {
-    const { kind, follow, limit, expect } = this.#load
+    const { kind, follow, limit, expect, whole = false } = this.#load
     if (status !== 200) throw new Error(`a pull failed: ${status} ${start}`)
     if (kind === 'page') return limit
     if (kind === 'echo-pull') return 1
@@ -106,6 +106,7 @@ export class Pull implements Conversation {
     const moved = Number(global) - this.#position.global
     if (expect !== undefined && moved !== expect) throw new Error(`a pull moved by ${moved}, not ${expect}`)
     if (follow) this.#position = hasMore === 'true' ? { global: Number(global), checkpoint: checkpoint!, epoch } : this.#beginning()
+    if (whole) return Number(hasMore === 'false')
     // Where documents were edited often, positions move by more than the page holds.
     return follow ? Math.min(moved, limit) : 1
   }

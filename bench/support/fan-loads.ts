@@ -7,6 +7,8 @@ export interface AudienceQuestion {
   readonly port: number
   readonly path: string
   readonly count: number
+  /** Each stream has a user of its own, u0, u1, …, whose name is its bearer token. */
+  readonly users?: boolean
 }
 
 /** Publishes, and counts what arrives. */
@@ -18,6 +20,10 @@ export interface FanLoad {
   readonly path: string
   /** Process whose CPU is counted. */
   readonly pid: number
+  /** Sent as the bearer token. */
+  readonly token?: string
+  /** Streams that each change reaches; default all. Rate and CPU are then per change and such a stream. */
+  readonly reaches?: number
   /** In one publication. */
   readonly changes: number
   /** Changes a second; absent: as fast as it goes. */

@@ -8,6 +8,8 @@ interface Base {
   readonly connections: number
   /** How long is measured, after a fifth of that time to warm up. */
   readonly ms: number
+  /** Sent as the bearer token. */
+  readonly token?: string
   /** Conversations go on where the last load of this name left them. */
   readonly resume?: string
 }
@@ -27,9 +29,11 @@ export interface PullLoad extends Base {
   readonly kind: 'pull' | 'echo-pull' | 'page' | 'rxdb-pull' | 'pouch-pull'
   readonly limit: number
   /** Where each conversation begins; with `follow` it goes on from the answer, else it asks the same again. */
-  readonly checkpoint: { readonly global: number }
+  readonly checkpoint: { readonly global: number, readonly scope?: string }
   readonly epoch?: string
   readonly follow: boolean
+  /** With `follow`: counts whole pulls, from the checkpoint to the end, not documents. */
+  readonly whole?: boolean
   /** Documents that every answer holds, where that is known: each must move the checkpoint by as many. */
   readonly expect?: number
 }

@@ -44,7 +44,7 @@ export class PeerPull implements Conversation {
   request (): string {
     const { kind, limit } = this.#load
     const path = kind === 'rxdb-pull' ? `${RXDB_PATH}/pull?${this.#query}&limit=${limit}` : `${POUCH_PATH}/_changes?include_docs=true&limit=${limit}&${this.#query}`
-    return requestText(path, '', 'GET')
+    return requestText(path, '', { method: 'GET' })
   }
 
   take ({ status, start, tail }: Response): number {

@@ -5,7 +5,7 @@ import { Connection, requestText } from './connection.ts'
 import { documentText } from './documents.ts'
 import { answerQuestions, cpuMs } from './processes.ts'
 import { Marks } from './marks.ts'
-import type { FanLoad, FanQuestion, FanResult } from './fan-loads.ts'
+import type { AudienceQuestion, FanLoad, FanQuestion, FanResult } from './fan-loads.ts'
 
 /** Of so many streams one tells how long each change took: reading all of them costs more than sending. */
 const TIMED = 8
@@ -18,9 +18,12 @@ class Audience {
   delays: number[] = []
 
   /** Resolves when each has been said hello. */
-  async open (port: number, path: string, count: number): Promise<void> {
+  async open ({ port, path, count, users = false }: AudienceQuestion): Promise<void> {
     for (let next = 0; next < count; next += 100) {
-      await Promise.all(Array.from({ length: Math.min(100, count - next) }, (_, index) => this.#connect(port, path, (next + index) % TIMED === 0)))
+      await Promise.all(Array.from({ length: Math.min(100, count - next) }, (_, index) => {
+        const authorization = users ? `Authorization: Bearer u${next + index}\r\n` : ''
+        return this.#connect(port, `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}Accept: text/event-stream\r\n\r\n`, (next + index) % TIMED === 0)
+      }))
     }
   }
 
@@ -28,7 +31,7 @@ class Audience {
     for (const socket of this.sockets) socket.destroy()
   }
 
-  #connect (port: number, path: string, timed: boolean): Promise<void> {
+  #connect (port: number, request: string, timed: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const marks = new Marks(timed ? number => this.#time(number) : null)
       const callback = (length: number, bytes: Uint8Array): boolean => {
@@ -37,7 +40,7 @@ class Audience {
         return true
       }
       const socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared, callback } })
-      socket.on('connect', () => socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n`))
+      socket.on('connect', () => socket.write(request))
       socket.on('error', reject)
       this.sockets.push(socket)
     })
@@ -60,10 +63,10 @@ function changeText (number: number, now: number): string {
 }
 
 /** What is published, in the words of each server. */
-function publication ({ kind, path, changes }: FanLoad, numbers: readonly number[]): string {
+function publication ({ kind, path, changes, token }: FanLoad, numbers: readonly number[]): string {
   const now = Date.now()
   if (kind === 'push') {
-    return requestText(path, `{"type":"push","id":"m${numbers[0]}-${now}","timestamp":${now},"collection":"todos","changes":[${numbers.map(number => `${changeText(number, now)}}`).join(',')}]}`)
+    return requestText(path, `{"type":"push","id":"m${numbers[0]}-${now}","timestamp":${now},"collection":"todos","changes":[${numbers.map(number => `${changeText(number, now)}}`).join(',')}]}`, { token })
   }
   const list = numbers.map(number => `${changeText(number, now)},"sequence":${number}}`).join(',')
   const data = `{"type":"pull-response","id":"${changes}","changes":{"todos":[${list}]},"checkpoint":{"global":${numbers[0]}},"hasMore":false}`
@@ -77,6 +80,7 @@ class Publisher {
   readonly #all: Connection[] = []
   #published = 0
   readonly #before: number
+  readonly #reaches: number
   #due = 0
   #running = true
 
@@ -84,6 +88,7 @@ class Publisher {
     this.#load = load
     this.#audience = audience
     this.#before = audience.events
+    this.#reaches = load.reaches ?? audience.sockets.length
     for (let i = 0; i < (load.rate === undefined ? 64 : 16); i++) {
       const connection = new Connection(load.port, ({ status, start }) => {
         if (status >= 300) throw new Error(`publishing failed: ${status} ${start}`)
@@ -100,7 +105,7 @@ class Publisher {
     const begun = performance.now()
     while (this.#running) {
       if (rate !== undefined) this.#due = Math.floor((performance.now() - begun) / 1000 * rate)
-      else this.#due = (this.#audience.events - this.#before) / this.#audience.sockets.length + ahead
+      else this.#due = (this.#audience.events - this.#before) / this.#reaches + ahead
       while (this.#published + changes <= this.#due && this.#idle.length > 0) this.#publish(this.#idle.pop()!)
       await (rate === undefined ? new Promise(resolve => setImmediate(resolve)) : sleep(1))
     }
@@ -115,7 +120,7 @@ class Publisher {
 
   /** Until everything published has arrived everywhere. */
   async arrived (): Promise<void> {
-    const expected = this.#before + this.#published * this.#audience.sockets.length
+    const expected = this.#before + this.#published * this.#reaches
     for (let waited = 0; this.#audience.events < expected; waited += 10) {
       if (waited > 20_000) throw new Error(`${expected - this.#audience.events} of ${expected} events did not arrive`)
       await sleep(10)
@@ -163,12 +168,12 @@ async function measure (load: FanLoad): Promise<FanResult> {
 
 answerQuestions<FanQuestion>(async question => {
   if ('ms' in question) return await measure(question)
-  const { audience: name, port, path, count } = question
+  const { audience: name, count } = question
   audiences.get(name)?.close()
   audiences.delete(name)
   if (count === 0) return {}
   const audience = new Audience()
   audiences.set(name, audience)
-  await audience.open(port, path, count)
+  await audience.open(question)
   return {}
 })
