@@ -57,9 +57,11 @@ export class PocketServer {
   /**
    * Opens the change log, then listens.
    * @param port 0 picks a free one
-   * @throws what Node says of an address that cannot be used (`EADDRINUSE`, …), or why the log cannot be opened
+   * @throws TypeError for an address that other machines reach, without authentication and `open`; what Node says of one
+   * that cannot be used (`EADDRINUSE`, …), or why the log cannot be opened
    */
   async listen (port = 3000, host = '127.0.0.1'): Promise<Listening> {
+    this.#listeners.assertReach(host)
     await this.#start()
     return await this.#listeners.listen(port, host)
   }

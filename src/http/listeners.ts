@@ -6,6 +6,7 @@ import { createSecureContext } from 'node:tls'
 import type { Config } from '../config.ts'
 import type { TlsOptions } from '../edge.ts'
 import { SyncError } from '../errors.ts'
+import { isLoopbackHost } from './loopback.ts'
 import { createPlainServer } from './node-server.ts'
 import type { NodeServer } from './node-server.ts'
 
@@ -41,6 +42,13 @@ export class Listeners {
     const { address, port: actual, family } = node.server.address() as AddressInfo
     const name = address === '::' || address === '0.0.0.0' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
     return { address, port: actual, url: `${this.#tls === null ? 'http' : 'https'}://${name}:${actual}` }
+  }
+
+  /** @throws TypeError for an address that other machines reach, where the server answers its own alone */
+  assertReach (host: string): void {
+    const { access, open } = this.#config
+    if (access.authenticate !== null || open || host === '::1' || isLoopbackHost(host)) return
+    throw new TypeError(`other machines may reach ${host || 'every address'}, and nothing asks who they are: set authenticate or jwt (--jwt-secret, --jwt-public-key, --jwks-url), or open (--open) if everybody may read and write everything, or listen on 127.0.0.1`)
   }
 
   /** HTTP/2 is loaded where it is spoken. */

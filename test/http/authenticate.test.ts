@@ -6,6 +6,7 @@ import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import type { Authenticate, User } from '../../src/access.ts'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
+import type { PocketServerOptions } from '../../src/config.ts'
 import { SyncError } from '../../src/errors.ts'
 import { PocketServer } from '../../src/server.ts'
 import { exchangeRaw, parseRaw, post, pullOf, pushOf, request, startApp, type Answered } from '../support/app.ts'
@@ -218,4 +219,22 @@ t.test('HEAD of a stream without a user is refused like GET', async (t) => {
   const [answer] = await once(head, 'response') as [IncomingMessage]
   t.equal(answer.statusCode, 401)
   answer.resume()
+})
+
+t.test('the server says at start what of its rules the operator may not have meant', async (t) => {
+  const said = async (options: PocketServerOptions): Promise<string> => {
+    const logger = new CapturedLog()
+    const { pocket } = await startApp(t, { ...options, logger })
+    await pocket.close()
+    return logger.text
+  }
+  const authenticate = (): object => ({ id: 'u' })
+  const authorize = (): boolean => true
+  const channels = { channels: () => [], channelsOf: () => [] }
+  t.match(await said({ authenticate }), /authentication without authorize: whoever is known may read and write everything/)
+  t.match(await said({ authenticate, ...channels }), /may write everything, and reads by channels alone/)
+  t.match(await said({ authorize }), /without authentication: nobody is known, so everything is denied/)
+  t.match(await said(channels), /without authentication/)
+  t.equal(await said({ authenticate, authorize }), '')
+  t.equal(await said({}), '')
 })

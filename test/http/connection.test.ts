@@ -1,4 +1,9 @@
 import t from 'tap'
+import { PocketServer } from '../../src/server.ts'
+import { MemoryChangeLog } from '../../src/changelog/memory.ts'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:http'
+import { once } from 'node:events'
 import { networkInterfaces } from 'node:os'
 import { gzipSync } from 'node:zlib'
 import { exchangeRaw, parseRaw, post, pushOf, request, startApp } from '../support/app.ts'
@@ -105,8 +110,14 @@ t.test('configured hosts are as good as loopback ones, and "open" answers all', 
 })
 
 t.test('promise 6 (Private): another address of this machine is not loopback', async (t) => {
-  const { pocket } = await startApp(t)
-  const { port } = await pocket.listen(0, '0.0.0.0')
+  const pocket = new PocketServer({ changeLog: new MemoryChangeLog() })
+  for (const host of ['0.0.0.0', '::', '', 'example.com', '192.0.2.1']) await t.rejects(pocket.listen(0, host), { name: 'TypeError', message: /other machines may reach.*authenticate or jwt.*open/ }, host)
+  const server = createServer()
+  pocket.attach(server)
+  server.listen(0, '0.0.0.0')
+  await once(server, 'listening')
+  t.teardown(async () => { await pocket.close(); server.closeAllConnections(); server.close() })
+  const { port } = server.address() as AddressInfo
   const address = Object.values(networkInterfaces()).flat().find(found => found !== undefined && !found.internal && found.family === 'IPv4')?.address
   if (address !== undefined) t.match(await request(`http://${address}:${port}/health`, { headers: { host: 'localhost' } }), { status: 403, json: { code: 'not_loopback' } })
   t.equal((await request(`http://127.0.0.1:${port}/health`)).status, 200)

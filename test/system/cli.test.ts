@@ -110,7 +110,7 @@ t.test('an address in use ends with 69, a log that cannot be opened with 74, eac
   await listening(holder)
   const cases: Array<[string[], number, RegExp]> = [
     [['--port', String((blocker.address() as AddressInfo).port), '--db', ':memory:'], 69, /in use; choose another one with --port/],
-    [['--host', '192.0.2.1', '--port', '0', '--db', ':memory:'], 69, /does not have that address/],
+    [['--host', '192.0.2.1', '--open', '--port', '0', '--db', ':memory:'], 69, /does not have that address/],
     [['--port', '0', '--db', join(folder, 'text.db', 'x.db')], 74, /text\.db/],
     [['--port', '0', '--db', join(folder, 'text.db')], 74, /text\.db/],
     [['--port', '0', '--db', folder], 74, /./],
