@@ -66,10 +66,11 @@ export class Judge {
     for (let at = 0; at < rows.length; at += HEADS) {
       const group = rows.slice(at, at + HEADS)
       const seen = await this.#heads(group)
+      const only = await this.#onlyVersions(group.filter((_, i) => !seen[i]))
       for (let i = 0; i < group.length; i += WALKS) {
         const part = group.slice(i, i + WALKS)
         const all = part.every((_, j) => seen[i + j])
-        shown.push(...all ? part : (await Promise.all(part.map(async (row, j) => seen[i + j] ? row : await this.#gone(row)))).filter(row => row !== null))
+        shown.push(...all ? part : (await Promise.all(part.map(async (row, j) => seen[i + j] ? row : only.has(row) ? null : await this.#gone(row)))).filter(row => row !== null))
         await this.#pause()
         if (this.#isEnough) return { rows: shown, looked: at + i + part.length, enough: true }
       }
@@ -96,6 +97,13 @@ export class Judge {
   #heads (rows: readonly Row[]): boolean[] | Promise<boolean[]> {
     const answers = rows.map(({ entry, member }) => member && entry.document !== null && this.#may(entry, entry.document))
     return answers.some(answer => typeof answer !== 'boolean') ? Promise.all(answers) : answers as boolean[]
+  }
+
+  /** Those of hidden rows before which there is no version to ask about, as of most. */
+  async #onlyVersions (hidden: readonly Row[]): Promise<ReadonlySet<Row>> {
+    if (hidden.length === 0) return none
+    const answers = await this.#deps.store.heads(hidden.map(({ entry: { collection, documentId } }) => ({ collection, documentId })))
+    return new Set(hidden.filter(({ entry }, i) => answers[i]!.head?.sequence === entry.sequence && answers[i]!.head?.previous === 0))
   }
 
   #may (entry: Shown, text: string): boolean | Promise<boolean> {
@@ -175,6 +183,8 @@ export class Judge {
     }
   }
 }
+
+const none: ReadonlySet<Row> = new Set()
 
 /** What made it leave is that it was deleted. */
 function isDeletion ({ entry, position }: Row): boolean {
