@@ -21,7 +21,7 @@ async function refused (t: Test, check: Check, tokens: Iterable<string>, why: Re
 
 const rsa = rsaPair()
 
-t.test('a token with the right signature, time and subject is its subject', async (t) => {
+t.test('promise 6 (Private): a token with the right signature, time and subject is its subject', async (t) => {
   const user = await checker()(hmacToken(claims({ role: 'admin', id: 'bob', userId: 'bob' })))
   t.match(user, { id: 'alice', userId: 'alice', sub: 'alice', role: 'admin' }, 'whatever else it claims')
   t.equal(await checker()(''), null)

@@ -46,7 +46,7 @@ t.test('promise 6 (Private): unknown tickets, two at once, and a ticket beside a
   t.equal((await ticketFor(url, 'wrong')).status, 401)
 })
 
-t.test('of many who use a ticket at once, one gets the stream', async t => {
+t.test('promise 6 (Private): of many who use a ticket at once, one gets the stream', async t => {
   const { url } = await startApp(t, { authenticate })
   const { ticket } = (await ticketFor(url)).json
   const answers = await Promise.allSettled(Array.from({ length: 10 }, () => SseClient.connect(`${url}/sync/stream?ticket=${ticket}`)))
