@@ -123,9 +123,13 @@ export class PocketServer {
     return this.#running?.services.feed.clients() ?? []
   }
 
-  /** Ends a stream at once; its client may come back. @returns whether there was one */
-  disconnectClient (id: string): boolean {
-    return this.#running?.services.feed.disconnect(id) ?? false
+  /**
+   * Ends a stream at once; its client may come back. @returns whether there was one
+   * @param reason told to the client before: it then comes back with another credential. Whether the old one is still
+   * good is for `authenticate` to say
+   */
+  disconnectClient (id: string, reason?: 'token-revoked'): boolean {
+    return this.#running?.services.feed.disconnect(id, reason) ?? false
   }
 
   /**
