@@ -177,18 +177,16 @@ async function holds (open: (regime: Regime, model: AccessModel) => Promise<Worl
   }
 }
 
-const TITLE = 'promise 6 (Private): whatever moves among owners, rooms and users, each replica ends with what its user may see and is told of nothing else'
-
 const examples = hard.map((steps): [Step[]] => [steps])
 
 for (const regime of regimes) {
-  t.test(`${TITLE}: ${regime.title}`, async t => {
+  t.test(`promise 6 (Private): whatever moves among owners, rooms and users, each replica ends with what its user may see and is told of nothing else: ${regime.title}`, async t => {
     await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: 'max' }), steps =>
       holds((regime, model) => inMemory(regime.options(model)), regime, steps)), { numRuns: RUNS, examples, includeErrorInReport: true })
     t.pass()
   })
 
-  t.test(`${TITLE}: ${regime.title}, over a file with restarts`, async t => {
+  t.test(`promise 6 (Private): whatever moves among owners, rooms and users, each replica ends with what its user may see and is told of nothing else: ${regime.title}, over a file with restarts`, async t => {
     let files = 0
     t.testdir()
     await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30, size: 'max' }), steps =>
