@@ -8,7 +8,7 @@ import type { Seal } from '../audit.ts'
 import type { Work } from './compaction.ts'
 import type { Database, Statement } from './driver.ts'
 import { blockHash, leafHash, whoHash } from './leaf.ts'
-import { decodeTree, encodeTree, HASH_BYTES, leafAt, LEAVES, leavesOf, plant, replaced, rootOf, SEED_BYTES, type Leaf, type Tree } from './merkle.ts'
+import { encodeTree, HASH_BYTES, leafAt, LEAVES, leavesOf, plant, rawTree, replaced, rootOf, SEED_BYTES, type Leaf, type Tree } from './merkle.ts'
 import type { Names } from './names.ts'
 import { decodeFacts, ENTRY, factsChecksum, type EntryRow } from './rows.ts'
 
@@ -154,7 +154,7 @@ export class Blocks {
     const known = this.#held.get(number)
     if (known !== undefined) return known
     const count = last - first + 1
-    const tree = bytes === null || sequence > last ? null : decodeTree(bytes, count)
+    const tree = bytes === null || sequence > last ? null : rawTree(bytes)
     if (tree === null) return null
     if (this.#held.size >= HELD) this.settle()
     const held = { number, first, count, tree, leaves: new Map() }

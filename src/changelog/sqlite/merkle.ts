@@ -19,6 +19,8 @@ export type Tree =
   /** One entry that is there but for who wrote it: of that the digest. */
   | { readonly kind: 'masked', readonly seed: Buffer, readonly who: Buffer }
   | { readonly kind: 'split', readonly left: Tree, readonly right: Tree }
+  /** As it is encoded: of a large tree a compaction changes little, and the rest need not be taken apart. */
+  | { readonly kind: 'raw', readonly bytes: Buffer }
 
 /** What is to be known of an entry to compute its leaf. */
 export interface Leaf {
@@ -37,6 +39,9 @@ const NOTHING = Buffer.alloc(HASH_BYTES)
 const NONE: Tree = { kind: 'none' }
 /** Never reordered: their places lie in files. */
 const TAGS = ['none', 'gone', 'live', 'masked', 'split'] as const
+/** Bytes of each, without what is below it. */
+const SIZES = [1, 1 + HASH_BYTES, 1 + SEED_BYTES, 1 + SEED_BYTES + HASH_BYTES, 1] as const
+const SPLIT = TAGS.indexOf('split')
 /** In hex: followed by its root, a tree of which nothing is left. */
 export const GONE = Buffer.of(TAGS.indexOf('gone')).toString('hex')
 
@@ -75,14 +80,14 @@ export function leavesOf (tree: Tree, count: number): Array<Leaf | 'none' | 'gon
 
 /** The salt of one leaf, null of one that is not there. */
 export function leafAt (tree: Tree, count: number, index: number): Leaf | null {
-  let node = tree
+  let node = opened(tree)
   for (let width = count, at = index; ;) {
     if (node.kind === 'none' || node.kind === 'gone') return null
     if (node.kind === 'masked') return { salt: node.seed, who: node.who }
     if (width === 1) return node.kind === 'live' ? { salt: node.seed, who: null } : null
     const half = halfOf(width)
     const [left, right] = childrenOf(node)
-    node = at < half ? left : right
+    node = opened(at < half ? left : right)
     width = at < half ? half : width - half
     if (at >= half) at -= half
   }
@@ -107,7 +112,7 @@ export function replaced (tree: Tree, count: number, leaves: ReadonlyMap<number,
     if (!within(leaves, from, count)) return node
     if (count === 1) return leaves.get(from)!
     const half = halfOf(count)
-    const [left, right] = childrenOf(node)
+    const [left, right] = childrenOf(opened(node))
     return joined(visit(left, from, half), visit(right, from + half, count - half))
   }
   return visit(tree, 0, count)
@@ -116,6 +121,10 @@ export function replaced (tree: Tree, count: number, leaves: ReadonlyMap<number,
 export function encodeTree (tree: Tree): Buffer {
   const parts: Uint8Array[] = []
   const visit = (node: Tree): void => {
+    if (node.kind === 'raw') {
+      parts.push(node.bytes)
+      return
+    }
     parts.push(Uint8Array.of(TAGS.indexOf(node.kind)))
     if (node.kind === 'gone') parts.push(node.hash)
     if (node.kind === 'live' || node.kind === 'masked') parts.push(node.seed)
@@ -126,6 +135,11 @@ export function encodeTree (tree: Tree): Buffer {
   }
   visit(tree)
   return Buffer.concat(parts)
+}
+
+/** A tree to be changed: looked at only so far that it can be. null when these bytes are none */
+export function rawTree (bytes: Buffer): Tree | null {
+  return endOf(bytes, 0) === bytes.length ? { kind: 'raw', bytes } : null
 }
 
 /** null when these bytes are no tree of so many leaves */
@@ -155,6 +169,31 @@ export function decodeTree (bytes: Buffer, count: number): Tree | null {
   }
 }
 
+/** Where the node ends that begins there, with all that is below it; NaN where none does. */
+function endOf (bytes: Buffer, from: number): number {
+  let at = from
+  for (let open = 1; open > 0;) {
+    const tag = bytes[at] ?? NaN
+    at += SIZES[tag] ?? NaN
+    if (!(at <= bytes.length)) return NaN
+    open += tag === SPLIT ? 1 : -1
+  }
+  return at
+}
+
+/** The node itself, where it is still encoded. */
+function opened (node: Tree): Tree {
+  if (node.kind !== 'raw') return node
+  const { bytes } = node
+  const kind = TAGS[bytes[0]!]!
+  if (kind === 'none') return NONE
+  if (kind === 'gone') return { kind, hash: bytes.subarray(1) }
+  if (kind === 'live') return { kind, seed: bytes.subarray(1) }
+  if (kind === 'masked') return { kind, seed: bytes.subarray(1, 1 + SEED_BYTES), who: bytes.subarray(1 + SEED_BYTES) }
+  const middle = endOf(bytes, 1)
+  return { kind, left: { kind: 'raw', bytes: bytes.subarray(1, middle) }, right: { kind: 'raw', bytes: bytes.subarray(middle) } }
+}
+
 /** As in RFC 6962: the largest power of two below the count, so that no leaf need be made up. */
 function halfOf (count: number): number {
   return 2 ** (31 - Math.clz32(count - 1))
@@ -178,7 +217,7 @@ function join (left: Buffer, right: Buffer): Buffer {
 }
 
 function joined (left: Tree, right: Tree): Tree {
-  const ends = [left, right].map(node => node.kind === 'gone' ? node.hash : node.kind === 'none' ? NOTHING : null)
+  const ends = [left, right].map(opened).map(node => node.kind === 'gone' ? node.hash : node.kind === 'none' ? NOTHING : null)
   if (ends[0] == null || ends[1] == null) return { kind: 'split', left, right }
   return { kind: 'gone', hash: join(ends[0], ends[1]) }
 }
