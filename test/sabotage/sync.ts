@@ -6,24 +6,24 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 4 (Safe checkpoints): a page that was cut hands out the head',
     file: 'src/sync/page.ts',
-    find: 'Math.max(after, page.scanned)',
-    replace: 'page.head',
+    find: '? Math.max(after, scanned) : scanned',
+    replace: '? state.head : scanned',
     test: page,
     title: 'promise 4 (Safe checkpoints): the checkpoint is the last position scanned'
   },
   {
     breaks: 'promise 4 (Safe checkpoints): a first sync under way is not marked',
     file: 'src/sync/page.ts',
-    find: '? { snapshot: state.head } : {}',
-    replace: '? {} : {}',
+    find: '=== 0) return { snapshot: state.head }',
+    replace: '=== 0) return {}',
     test: page,
     title: 'promise 4 (Safe checkpoints): with one position per collection a first sync'
   },
   {
     breaks: 'promise 4 (Safe checkpoints): every page that is not the last is marked',
     file: 'src/sync/page.ts',
-    find: 'return highest(position) === 0 ?',
-    replace: 'return highest(position) >= 0 ?',
+    find: 'if (highest(position) === 0) return',
+    replace: 'if (highest(position) >= 0) return',
     test: page,
     title: 'promise 4 (Safe checkpoints): no mark hides'
   },
