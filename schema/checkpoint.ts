@@ -3,7 +3,7 @@ import { MAX_INTEGER, Sequence, message } from './common.ts'
 
 export const Checkpoint = message('Checkpoint', {
   global: Type.Optional(Sequence),
-  snapshot: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_INTEGER, description: 'During a first sync: the head when it began.' })),
+  snapshot: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_INTEGER, description: 'While a sync of several pages is under way: the head when a first one began, else where it began.' })),
   scope: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'Under which rights it was made: when they change, the server asks for a resync.' })),
   sequences: Type.Optional(Type.Unsafe<Record<string, number>>({
     type: 'object',

@@ -56,7 +56,7 @@ export interface Parts extends Services {
 /** The services that the routes call, over one open change log. */
 export function compose (config: Config, { store, bell, draining, ...edge }: Pick<Services, 'store' | 'bell' | 'draining' | 'addressOf' | 'rateLimits'>): Parts {
   const { limits, logger, retention, access: rules } = config
-  const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed, and denied') })
+  const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed: nothing was allowed by it') })
   const audit = new Audit({ clock, logger, onAudit: config.onAudit })
   const views = new Views({ store, access, rules })
   const sight = new Sight({ store, rules, access, views })

@@ -142,7 +142,7 @@ export interface components {
         Checkpoint: {
             /** @description A place in the one order of the change log. */
             global?: number;
-            /** @description During a first sync: the head when it began. */
+            /** @description While a sync of several pages is under way: the head when a first one began, else where it began. */
             snapshot?: number;
             /** @description Under which rights it was made: when they change, the server asks for a resync. */
             scope?: string;
