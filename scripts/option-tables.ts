@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import ts from 'typescript'
 import { defaultLimits, defaultRetention } from '../src/config.ts'
+import { defaultRateLimit } from '../src/edge.ts'
 
 /** The first JSDoc comment of each named member, in order: of an object literal or an interface. */
 function comments (text: string, declaration: string): Map<string, string> {
@@ -43,10 +44,12 @@ function defaultsTable (defaults: Readonly<Record<string, number>>, comments: Re
 export async function optionTables (): Promise<string> {
   const source = (name: string): Promise<string> => readFile(new URL(`../src/${name}`, import.meta.url), 'utf8')
   const text = await source('config.ts')
-  const options = [...comments(await source('access.ts'), 'AccessOptions'), ...comments(text, 'PocketServerOptions')].map(([name, comment]) => `| \`${name}\` | ${comment} |`)
+  const edge = await source('edge.ts')
+  const options = [...comments(await source('access.ts'), 'AccessOptions'), ...comments(edge, 'EdgeOptions'), ...comments(text, 'PocketServerOptions')].map(([name, comment]) => `| \`${name}\` | ${comment} |`)
   return [
     ['| option | meaning |', '| --- | --- |', ...options].join('\n'),
     defaultsTable(defaultLimits, comments(text, 'defaultLimits'), '| `limits.…` | default | what it stops, or bounds |'),
+    defaultsTable(defaultRateLimit, comments(edge, 'defaultRateLimit'), '| `rateLimit.…` | default | what it stops, and counts |'),
     defaultsTable(defaultRetention, comments(text, 'defaultRetention'), '| `retention.…` | default | what is kept that long |')
   ].join('\n\n')
 }

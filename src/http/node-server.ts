@@ -62,8 +62,13 @@ const LINGER_MS = 1000
 
 function answer (error: BrokenRequest, socket: Socket, config: Config): void {
   const answering = (socket as { _httpMessage?: ServerResponse })._httpMessage
-  if (error.code === 'ECONNRESET' || !socket.writable || answering?.headersSent === true) {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
+    return
+  }
+  if (answering?.headersSent === true) {
+    // What it was told before, a refusal of its headers say, still goes out.
+    socket.destroySoon()
     return
   }
   const refusal = refusalOf(error, config)

@@ -1,5 +1,5 @@
 /** Node's own server for TLS: HTTP/2, so that a browser's six connections are no limit, and HTTP/1.1 beside it. */
-import { createSecureServer } from 'node:http2'
+import { constants, createSecureServer } from 'node:http2'
 import type { Http2SecureServer, Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -68,6 +68,23 @@ function applyLimits (server: Http2SecureServer, { limits: { headersMs, requestM
   if (Number.isFinite(stallMs)) server.setTimeout(stallMs)
 }
 
+/** Requests that a client took back, within a minute and on one connection: a page that is left takes back some. */
+const RESETS = 1000
+
+/** Attack: rapid reset (CVE-2023-44487): requests without end that count as over before they are answered. */
+function boundResets (session: ServerHttp2Session): void {
+  let resets = 0
+  let since = performance.now()
+  session.on('stream', (stream) => {
+    stream.once('close', () => {
+      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) return
+      const now = performance.now()
+      if (now - since > 60_000) [resets, since] = [0, now]
+      if (++resets > RESETS) session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+    })
+  })
+}
+
 /** Connections of HTTP/2, and those of HTTP/1.1 on which no request came: browsers open some ahead. */
 function track (server: Http2SecureServer): { sessions: Set<ServerHttp2Session>, unused: Set<Socket>, closing: AbortController } {
   const sessions = new Set<ServerHttp2Session>()
@@ -75,6 +92,7 @@ function track (server: Http2SecureServer): { sessions: Set<ServerHttp2Session>,
   const closing = new AbortController()
   server.on('session', (session: ServerHttp2Session) => {
     sessions.add(session)
+    boundResets(session)
     session.once('close', () => sessions.delete(session))
     if (closing.signal.aborted) session.close()
   })

@@ -1,7 +1,9 @@
 import { pino, type Logger } from 'pino'
+import type { TlsOptions } from '../../edge.ts'
 import { PocketServer, version } from '../../server.ts'
 import { oneOf, wholeNumber } from '../arguments.ts'
 import { command, type World } from '../command.ts'
+import { edgeOf, edgeOptions, watchTls } from '../edge.ts'
 import { CommandError, exitCodes } from '../exit.ts'
 import { isShown, jwtFiles, jwtOf, jwtOptions } from '../jwt.ts'
 import { dbOption, openForWriting } from '../log.ts'
@@ -22,6 +24,7 @@ export const serve = command({
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, although there is no authentication' },
     ...jwtOptions,
+    ...edgeOptions,
     'conflict-strategy': strategyOption,
     ...retentionOptions,
     'log-level': { type: 'string', value: '<level>', env: 'POCKET_LOG_LEVEL', default: 'info', summary: `${levels.slice(0, -1).join(', ')} or ${levels.at(-1)!}` }
@@ -33,12 +36,15 @@ export const serve = command({
     const conflictStrategy = strategyOf(options)
     const retention = retentionOf(options)
     const jwt = await jwtOf(options, world.env)
+    const edge = await edgeOf(options)
     const logger = await makeLogger(level, world)
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
     if (isShown(options['jwt-secret'], world.env)) logger.warn({}, '--jwt-secret: everybody on this machine can read arguments; use POCKET_JWT_SECRET or POCKET_JWT_SECRET_FILE')
     const store = await openForWriting(options.db, { retention })
-    const pocket = new PocketServer({ changeLog: store, ...jwt !== undefined && { jwt }, open: options.open, conflictStrategy, retention, logger })
+    const pocket = new PocketServer({ changeLog: store, ...jwt !== undefined && { jwt }, ...edge, open: options.open, conflictStrategy, retention, logger })
+    const unwatch = watchTls(options, read => renewTls(pocket, read, logger))
     const close = async (): Promise<void> => {
+      unwatch()
       await pocket.close()
       await store.close()
     }
@@ -53,6 +59,15 @@ export const serve = command({
     return await untilSignal(world.signal, logger, close)
   }
 })
+
+/** A pair that is written one file after the other does not fit in between: the next look finds it. */
+function renewTls (pocket: PocketServer, read: () => Promise<TlsOptions | undefined>, logger: Logger): void {
+  read().then(tls => {
+    if (tls === undefined) return
+    pocket.renewTls(tls)
+    logger.info({}, 'the certificate is renewed')
+  }).catch((error: unknown) => { logger.warn({ reason: (error as Error).message }, 'the changed certificate cannot be used, the former one stays') })
+}
 
 async function untilSignal (signal: AbortSignal, logger: Logger, close: () => Promise<void>): Promise<number> {
   if (!signal.aborted) await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
