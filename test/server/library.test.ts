@@ -61,7 +61,7 @@ t.test('the examples of users compile and say what they cannot do', async (t) =>
   t.throws(() => new PocketServer(config).attachWebSocket({}), { message: /attach\(httpServer\).*\/sync\/stream/ })
   const seven = { append () {}, getSince () {} } as unknown as ChangeLog
   t.throws(() => new PocketServer({ changeLog: seven }), TypeError)
-  t.throws(() => new PocketServer({ authenticate: async () => ({ userId: 'x' }) } as object), { message: /authenticate/ })
+  t.throws(() => new PocketServer({ authenticate: 'x' } as object), { name: 'TypeError', message: /authenticate must be a function/ })
   t.strictSame(new PocketServer().getClients(), [])
   t.equal(new PocketServer().disconnectClient('nobody'), false)
 })
