@@ -18,6 +18,8 @@ import type { Views } from './view.ts'
 const WRITES = 256
 /** Pages of the store that are read at the same time, for all streams. */
 const READS = 4
+/** Where rules are asked about them: those of a few readers may take seconds to answer, and must not hold up the others. */
+const READS_UNDER_RULES = 64
 
 export interface DeliveryOptions {
   readonly store: ChangeStore
@@ -194,7 +196,7 @@ export class Delivery {
     }
     const pinged = this.#ping(stream)
     stream.reading = true
-    if (this.#reads < READS) this.#read(stream, grant).catch(this.#options.onError)
+    if (this.#reads < (this.#options.views === null ? READS : READS_UNDER_RULES)) this.#read(stream, grant).catch(this.#options.onError)
     else this.#waiting.push(stream)
     return pinged
   }
