@@ -61,7 +61,7 @@ async function textOf (option: string, path: string): Promise<string> {
 }
 
 /** How often the files are looked at, ms. */
-const LOOK_MS = 5000
+const LOOK_MS = 1000
 
 /** Whenever one of the files is another: renewals need no restart. @returns ends it */
 export function watchTls (given: Pick<Given, 'tls-cert' | 'tls-key'>, renew: (read: () => Promise<TlsOptions | undefined>) => void): () => void {

@@ -12,8 +12,8 @@ export interface Ended {
  * @param options.columns of a terminal that stdout and stderr are; absent: they are none
  * @param options.until once this was printed, the command is asked to end
  */
-export async function runHere (argv: readonly string[], options: Partial<Omit<World, 'stdout' | 'stderr'>> & { columns?: number, until?: string } = {}): Promise<Ended> {
-  const { columns, until, ...world } = options
+export async function runHere (argv: readonly string[], options: Partial<Omit<World, 'stdout' | 'stderr'>> & { columns?: number, until?: string, onStdout?: (text: string) => void } = {}): Promise<Ended> {
+  const { columns, until, onStdout, ...world } = options
   const enough = new AbortController()
   const texts = { stdout: '', stderr: '' }
   const writer = (name: keyof typeof texts): World['stdout'] => ({
@@ -21,6 +21,7 @@ export async function runHere (argv: readonly string[], options: Partial<Omit<Wo
     columns: columns ?? 80,
     async write (text) {
       texts[name] += text
+      if (name === 'stdout') onStdout?.(texts.stdout)
       if (until !== undefined && texts[name].includes(until)) enough.abort('SIGINT')
     }
   })
