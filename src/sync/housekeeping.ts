@@ -6,6 +6,9 @@ import type { Clock } from './clock.ts'
 /** A server that has just started has clients to catch up; at most this long, ms. */
 const FIRST_RUN = 5 * 60_000
 
+/** Into how many parts the time that tombstones are kept is cut. */
+const DAYS = 90
+
 export interface HousekeepingDeps {
   readonly store: ChangeStore
   readonly clock: Clock
@@ -77,9 +80,15 @@ export class Housekeeping {
 
   /**
    * What an application's own `compact()` drops nobody here knows: it takes no policy. So no timer calls it; the
-   * server's own records beside such a log are compacted.
+   * server's own records beside such a log are compacted. Identities are found by looking at all of them: so once a
+   * day, where tombstones are kept for the usual time, and not in every run.
    */
-  #timed ({ historyBefore, ...others }: CompactPolicy): CompactPolicy {
-    return this.#deps.store.supports.facts && historyBefore !== undefined ? { historyBefore, ...others } : others
+  #timed ({ historyBefore, tombstonesBefore, ...others }: CompactPolicy): CompactPolicy {
+    const { store: { supports }, retention } = this.#deps
+    return {
+      ...supports.facts && historyBefore !== undefined && { historyBefore },
+      ...tombstonesBefore !== undefined && { tombstonesBefore: tombstonesBefore - tombstonesBefore % Math.max(1, Math.floor(retention.tombstones / DAYS)) },
+      ...others
+    }
   }
 }

@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
+import { put, write } from '../../src/conformance/changelog/harness.ts'
 import { build } from './built.ts'
 import { startServer } from '../support/process.ts'
 import { requireProgram } from '../support/programs.ts'
@@ -84,6 +86,22 @@ t.test('the README\'s commands of authentication work as they stand, one after t
   const [page = '', refusal = ''] = stdout.split('\n')
   t.match(JSON.parse(page), { type: 'pull-response', id: 'msg-3', hasMore: false })
   t.match(JSON.parse(refusal), { status: 401, code: 'not_authenticated' })
+})
+
+t.test('the README\'s commands of the audit work as they stand', async (t) => {
+  build()
+  const folder = mkdtempSync(join(tmpdir(), 'pocket-readme-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const db = join(folder, 'pocket.db')
+  const log = new SqliteChangeLog(db, { ballastBytes: 0 })
+  await write(log, [put('todo-1', 'Task')], { userId: 'ann', clientId: 'phone', serverTimestamp: Date.parse('2026-02-01') })
+  await log.seal()
+  await log.close()
+  const [list = '', verify = '', ...more] = commands(text, '## Audit')
+  t.strictSame(more, [])
+  const run = (command: string): string => spawnSync('sh', ['-c', command.replace('npx pocket-server', 'node dist/src/cli.js')], { encoding: 'utf8', cwd: root, env: { ...process.env, POCKET_DB: db } }).stdout
+  t.match(JSON.parse(run(list)), { sequence: 1, documentId: 'todo-1', userId: 'ann', clientId: 'phone' })
+  t.match(run(verify), /1 entry is as it was sealed, in 1 block up to sequence 1, hash [0-9a-f]{64}/)
 })
 
 t.test('the README links to files and headings that are there', async (t) => {

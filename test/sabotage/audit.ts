@@ -56,8 +56,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 6 (Private), erase: the journal keeps what it has of the document',
     file: 'src/changelog/sqlite/erasure.ts',
-    find: 'tally.journal += this.#compaction.discardJournal([row[0]])',
-    replace: 'break',
+    find: '(row = this.#journal.get(place.collection, documentId) as NoteRow | undefined) !== undefined; yield)',
+    replace: 'row !== undefined;)',
     test: chain,
     title: 'erase: nothing of a document is left'
   },

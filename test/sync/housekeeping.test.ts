@@ -42,7 +42,7 @@ t.test('a first run some minutes after the start, then one every interval, with 
   clock.advance(1)
   await turn()
   const now = START + 5 * MINUTE
-  t.strictSame(store.policies, [{ historyBefore: now - 30 * DAY, tombstonesBefore: now - 90 * DAY, pushesBefore: now - 7 * DAY, journalBefore: now - 30 * DAY }])
+  t.strictSame(store.policies, [{ historyBefore: now - 30 * DAY, tombstonesBefore: now - now % DAY - 90 * DAY, pushesBefore: now - 7 * DAY, journalBefore: now - 30 * DAY }])
   clock.advance(HOUR - 1)
   t.equal(store.policies.length, 1)
   clock.advance(1)

@@ -19,6 +19,7 @@ export interface Tally {
 }
 
 type LinkRow = [sequence: number, previous: number, userId: string | null, operation: number]
+type NoteRow = [id: number, messageId: string]
 type IdentityRow = [identity: Buffer]
 
 const ROWS = 250
@@ -45,7 +46,7 @@ export class Erasure {
     this.#identities = database.prepare('SELECT identity FROM identities WHERE collection = ? AND document_id = ? AND sequence < ? LIMIT 0 + ?').raw()
     this.#deleteIdentity = database.prepare('DELETE FROM identities WHERE collection = ? AND document_id = ? AND identity = ?')
     this.#journal = database.prepare('SELECT id, message_id FROM journal WHERE collection = ? AND document_id = ? ORDER BY id LIMIT 1').raw()
-    this.#journalOf = database.prepare('SELECT id FROM journal WHERE id > ? AND user_id = ? ORDER BY id LIMIT 1').pluck()
+    this.#journalOf = database.prepare('SELECT id, message_id FROM journal WHERE id > ? AND user_id = ? ORDER BY id LIMIT 1').raw()
     // What they answer tells why a change was refused, in words that may quote it.
     this.#deletePushes = database.prepare('DELETE FROM pushes WHERE message_id = ?')
     this.#written = database.prepare('SELECT sequence, collection, document_id, user_id FROM log WHERE sequence > ? ORDER BY sequence LIMIT 0 + ?').raw()
@@ -75,10 +76,7 @@ export class Erasure {
       const [sequence, deleted] = this.#head.get(number, documentId) as [number, number] | undefined ?? [Infinity, 1]
       if (deleted === 1) yield * this.#below(sequence, place, tally)
     }
-    for (let row: [number, string] | undefined; (row = this.#journal.get(place.collection, documentId) as typeof row) !== undefined; yield) {
-      tally.journal += this.#compaction.discardJournal([row[0]])
-      this.#deletePushes.run(row[1])
-    }
+    for (let row: NoteRow | undefined; (row = this.#journal.get(place.collection, documentId) as NoteRow | undefined) !== undefined; yield) this.#dropNote(row, tally)
   }
 
   /** Who wrote them, of those versions of a document that this user wrote. */
@@ -93,9 +91,9 @@ export class Erasure {
   }
 
   * journalOf (userId: string, tally: Tally): Work {
-    for (let after = 0, id: number | undefined; (id = this.#journalOf.get(after, userId) as number | undefined) !== undefined; yield) {
-      tally.journal += this.#compaction.discardJournal([id])
-      after = id
+    for (let after = 0, row: NoteRow | undefined; (row = this.#journalOf.get(after, userId) as NoteRow | undefined) !== undefined; yield) {
+      this.#dropNote(row, tally)
+      after = row[0]
     }
   }
 
@@ -125,6 +123,11 @@ export class Erasure {
     for (let rows: IdentityRow[]; (rows = this.#identities.all(number, documentId, Math.min(sequence, Number.MAX_SAFE_INTEGER), ROWS) as IdentityRow[]).length > 0; yield) {
       for (const [identity] of rows) this.#deleteIdentity.run(number, documentId, identity)
     }
+  }
+
+  #dropNote ([id, messageId]: NoteRow, tally: Tally): void {
+    tally.journal += this.#compaction.discardJournal([id])
+    this.#deletePushes.run(messageId)
   }
 
   /** Newest first. */
