@@ -1,6 +1,7 @@
 /** Ready JSON text, written straight to the response. */
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
+import { SyncError } from '../errors.ts'
 import type { Exchange } from './exchange.ts'
 import { SAFE } from './head.ts'
 import type { Services } from './services.ts'
@@ -31,15 +32,30 @@ export function sendJson (services: Services, exchange: Exchange, answer: Answer
 
 const none: readonly string[] = []
 
-function write ({ draining }: Services, { request, response }: Exchange, { status = 200, cacheControl, headers }: Answer, coded: string | Buffer): void {
+/** Below this many bytes an answer is out of our hands at once. */
+const LARGE = 64 * 1024
+
+/** Attack: large answers that nobody reads. They count among what is in memory until they are out. */
+function hold ({ inFlight }: Services, { response, user }: Exchange, bytes: number): void {
+  const { stream } = response as { stream?: { destroyed: boolean } }
+  if (bytes <= LARGE || (stream?.destroyed ?? response.closed)) return
+  const share = inFlight.of(user?.id ?? null)
+  if (!share.take(bytes)) throw new SyncError('overloaded', { detail: 'Too many large answers wait to be read; what was sent may have taken effect.' })
+  response.once('close', () => share.give(bytes))
+}
+
+function write (services: Services, exchange: Exchange, { status = 200, cacheControl, headers }: Answer, coded: string | Buffer): void {
+  const { request, response } = exchange
+  const length = Buffer.byteLength(coded)
+  hold(services, exchange, length)
   const head = [
     'content-type', 'application/json',
     'cache-control', cacheControl,
     ...SAFE,
-    'content-length', String(Buffer.byteLength(coded))
+    'content-length', String(length)
   ]
   if (headers !== undefined) head.push(...headers)
-  if (draining.aborted && request.httpVersionMajor < 2) head.push('connection', 'close')
+  if (services.draining.aborted && request.httpVersionMajor < 2) head.push('connection', 'close')
   response.writeHead(status, head)
   response.end(coded)
 }

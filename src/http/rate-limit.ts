@@ -34,10 +34,12 @@ interface Counts {
   readonly changes: Budgets
   readonly failureCost: number
   readonly addressOf: AddressOf
+  /** Told once of a proxy that nobody said is trusted; null where some are. */
+  readonly onProxy: (() => void) | null
 }
 
 /** @returns null where nobody is limited: by option, or since only this machine is answered */
-export async function openRateLimits ({ rateLimit, access, open }: Pick<Config, 'rateLimit' | 'access' | 'open'>, { clock, addressOf }: { clock: Clock, addressOf: AddressOf }): Promise<RateLimits | null> {
+export async function openRateLimits ({ rateLimit, access, open, trustProxy, logger }: Pick<Config, 'rateLimit' | 'access' | 'open' | 'trustProxy' | 'logger'>, { clock, addressOf }: { clock: Clock, addressOf: AddressOf }): Promise<RateLimits | null> {
   if (rateLimit === null || (access.authenticate === null && !open)) return null
   const per = (perMinute: number): { perMinute: number, most: number, clock: Clock } => ({ perMinute: Math.min(perMinute, Number.MAX_SAFE_INTEGER), most: ACCOUNTS, clock })
   return new RateLimits({
@@ -45,19 +47,26 @@ export async function openRateLimits ({ rateLimit, access, open }: Pick<Config, 
     users: await openRequestCounter(per(rateLimit.requestsPerMinute)),
     changes: new Budgets(per(rateLimit.changesPerMinute)),
     failureCost: rateLimit.failureCost,
-    addressOf
+    addressOf,
+    onProxy: trustProxy !== false ? null : () => logger.warn({}, 'requests come with X-Forwarded-For, which is not believed: if a proxy of yours sets it, name the proxy with trustProxy; else all its users share the limits of one address')
   })
 }
 
 export class RateLimits {
   readonly #counts: Counts
+  #onProxy: Counts['onProxy']
 
   constructor (counts: Counts) {
     this.#counts = counts
+    this.#onProxy = counts.onProxy
   }
 
   /** Counts a request before anybody is authenticated; null where its address has no limit. @throws SyncError rate_limited */
   fromAddress (request: IncomingMessage): Promise<void> | null {
+    if (this.#onProxy !== null && request.headers['x-forwarded-for'] !== undefined) {
+      this.#onProxy()
+      this.#onProxy = null
+    }
     const key = this.#network(request)
     return key === null ? null : count(this.#counts.addresses, key, 'this address')
   }

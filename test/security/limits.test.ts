@@ -204,6 +204,24 @@ t.test('promise 7 (Isolated): one user\'s bodies take no more than that user\'s 
   t.pass('and comes back when it is gone')
 })
 
+t.test('promise 7 (Isolated): large answers that one user does not read take no more than that user\'s share of the memory', async (t) => {
+  const { url, port } = await startApp(t, { authenticate, limits: { inFlightBytesPerUser: 4_000_000 } })
+  await post(`${url}/sync/push`, pushOf('c', [{ documentId: 'a', document: { text: 'x'.repeat(900_000) } }]), as('alice'))
+  const body = JSON.stringify(pullOf())
+  const plain = { 'accept-encoding': 'identity' }
+  const unread = Array.from({ length: 10 }, () => connect(port, '127.0.0.1').on('error', () => {}).pause())
+  const found = new Set<number>()
+  for (let i = 0; i < 100 && !found.has(503); i++) {
+    for (const socket of unread) socket.write(`POST /sync/pull HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer mallory\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    found.add((await pull(url, { ...as('mallory'), ...plain })).status)
+  }
+  t.strictSame(found, new Set([200, 503]))
+  t.equal((await pull(url, { ...as('alice'), ...plain })).status, 200)
+  for (const socket of unread) socket.destroy()
+  while ((await pull(url, { ...as('mallory'), ...plain })).status !== 200);
+  t.pass('and comes back when they are gone')
+})
+
 t.test('promise 7 (Isolated): sockets without end are closed unread (limits.connections, limits.connectionsPerAddress)', async (t) => {
   const { port } = await startApp(t, { limits: { connections: 3 } })
   const sockets = Array.from({ length: 10 }, () => connect(port, '127.0.0.1').on('error', () => {}).resume())
