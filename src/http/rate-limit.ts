@@ -17,6 +17,9 @@ import type { RequestCounter } from './request-counter.ts'
 /** Attack: a million addresses, each with an account of about 200 bytes. */
 const ACCOUNTS = 20_000
 
+/** Addresses whose network is remembered. */
+const KNOWN = 1000
+
 /** What a change that wrote nothing, a repeated one say, costs in changes. */
 const UNWRITTEN = 1 / 16
 /** Of a body as much as a change: reading it costs, whatever comes of it. */
@@ -54,6 +57,7 @@ export async function openRateLimits ({ rateLimit, access, open, trustProxy, log
 
 export class RateLimits {
   readonly #counts: Counts
+  readonly #networks = new Map<string, string>()
   #onProxy: Counts['onProxy']
 
   constructor (counts: Counts) {
@@ -113,7 +117,18 @@ export class RateLimits {
    */
   #network (request: IncomingMessage): string | null {
     const address = this.#counts.addressOf(request)
-    return address === null || address === '::1' || address.startsWith('127.') ? null : networkOf(address)
+    return address === null || address === '::1' || address.startsWith('127.') ? null : this.#networkOf(address)
+  }
+
+  /** To take an IPv6 address apart costs more than to count it. */
+  #networkOf (address: string): string {
+    if (!address.includes(':')) return address
+    const known = this.#networks.get(address)
+    if (known !== undefined) return known
+    if (this.#networks.size >= KNOWN) this.#networks.clear()
+    const network = networkOf(address)
+    this.#networks.set(address, network)
+    return network
   }
 }
 
