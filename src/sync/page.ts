@@ -4,6 +4,7 @@
  */
 import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { ChangeStore, Page, Row, Shown, StoredEntry } from '../changelog/changelog.ts'
+import { MAX_INTEGER } from '../../schema/common.ts'
 import { highest, lowest, type Position } from './cursor.ts'
 import { assertValid, epochOf, least, resyncReason, type LogState } from './validity.ts'
 import type { View } from './view.ts'
@@ -64,21 +65,41 @@ function stateOf (page: Page, { looksBack }: View): LogState {
  * What is shown of a page, and of the next ones while that is little: each is read as if the reader had asked again
  * from where the one before it ended, so rights and horizon count as they are then.
  */
-async function gather (store: ChangeStore, query: PageQuery, { after, page }: { after: After, page: Page }): Promise<{ rows: readonly Row[], scanned: number, state: Page }> {
+async function gather (store: ChangeStore, query: PageQuery, start: { after: After, page: Page }): Promise<Gathered> {
+  const gathered = await judged(store, query, start)
+  // Compaction may have dropped what a removal rests on while it was looked up: then nobody knows what is missing.
+  if (query.view.looksBack && gathered.looked > gathered.rows.length) {
+    const now = await store.read({ after: MAX_INTEGER, collections: null, limit: 1, bytes: 1 })
+    assertValid(query.position, stateOf(now, query.view), query.view.scope)
+  }
+  return gathered
+}
+
+interface Gathered {
+  readonly rows: readonly Row[]
+  readonly scanned: number
+  readonly state: Page
+  /** Rows that were looked at. */
+  readonly looked: number
+}
+
+async function judged (store: ChangeStore, query: PageQuery, { after, page }: { after: After, page: Page }): Promise<Gathered> {
   const { position, view, limit, bytes } = query
   const rows: Row[] = []
   let size = 0
+  let all = 0
   for (let state = page; ;) {
     const { rows: shown, looked, enough } = await view.judge!(state.rows)
     rows.push(...shown)
+    all += looked
     for (const { entry } of shown) size += entry.document?.length ?? 0
     const scanned = looked < state.rows.length ? state.rows[looked - 1]!.position : state.scanned
     const full = enough || state.rows.length === 0 || rows.length >= limit || size >= bytes
-    if (full || scanned >= state.head) return { rows, scanned, state }
+    if (full || scanned >= state.head) return { rows, scanned, state, looked: all }
     const reached = goneOn(after, scanned)
     const next = await read(store, { ...query, limit: limit - rows.length, bytes: bytes - size }, reached)
     const epoch = epochOf(state, scanned)
-    if (resyncReason({ ...position, after: reached, epoch }, stateOf(next, view), position.scope) !== null) return { rows, scanned, state }
+    if (resyncReason({ ...position, after: reached, epoch }, stateOf(next, view), position.scope) !== null) return { rows, scanned, state, looked: all }
     state = next
   }
 }

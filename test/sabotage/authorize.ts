@@ -60,6 +60,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'promise 6 (Private): no token, secret or document'
   },
   {
+    breaks: 'promise 6 (Private): a page is believed although compaction dropped what it was judged by',
+    file: 'src/sync/page.ts',
+    find: 'if (query.view.looksBack && gathered.looked > gathered.rows.length) {',
+    replace: 'if (gathered.looked < 0) {',
+    test: 'test/sync/page.test.ts',
+    title: 'promise 6 (Private): compaction while a page is judged'
+  },
+  {
     breaks: 'promise 9 (Clear): a document is stored though its collection refuses it',
     file: 'src/sync/plan.ts',
     find: 'if (problem !== null) return this.#refuseChange(change, problem)',

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Checkpoint } from '../../schema/checkpoint.ts'
-import { apply, openRules, pull, push, replicate, type Rules, type TestPage } from '../support/rules.ts'
+import { apply, openRules, pull, push, replicate, START, type Rules, type TestPage } from '../support/rules.ts'
 
 async function opened (t: Test, limits = {}): Promise<Rules> {
   const rules = await openRules({ limits })
@@ -163,4 +163,21 @@ t.test('documents are passed on as the text that is stored, lists ascend within 
   const page = await pull(rules, { collections: [] })
   t.same(Object.entries(page.changes).map(([name, list]) => [name, list.map(({ sequence }) => sequence)]), [['todos', [1, 3]], ['notes', [2, 4]]])
   t.same((await replicate(rules, { collections: ['todos', 'notes'], limit: 1 })).documents.size, 4)
+})
+
+t.test('promise 6 (Private): compaction while a page is judged hides no removal', async t => {
+  const user = { id: 'ada', userId: 'ada' }
+  let meanwhile = async (): Promise<void> => {}
+  const rules = await openRules({
+    authorize: async (user, _collection, operation, document) => {
+      if (operation === 'read') await meanwhile()
+      return operation === 'write' || document['owner'] === user.id
+    }
+  })
+  t.teardown(() => rules.close())
+  await push(rules, { changes: [{ documentId: 'a', document: { owner: 'ada' } }] }, { user })
+  const { checkpoint, epoch } = await pull(rules, { user })
+  await push(rules, { changes: [{ documentId: 'a', document: { owner: 'bob' }, base: 1 }] }, { user })
+  meanwhile = () => rules.store.compact({ historyBefore: START + 1e6 })
+  await t.rejects(pull(rules, { user, checkpoint, epoch }), { code: 'resync_required', facts: { reason: 'compacted' } })
 })
