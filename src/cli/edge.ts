@@ -7,10 +7,10 @@ import { resolveEdge } from '../edge.ts'
 import { CommandError, UsageError } from './exit.ts'
 
 export const edgeOptions = {
-  'tls-cert': { type: 'string', value: '<file>', env: 'POCKET_TLS_CERT', summary: 'certificate and those above it, PEM: HTTPS with HTTP/2; read again when it changes' },
+  'tls-cert': { type: 'string', value: '<file>', env: 'POCKET_TLS_CERT', summary: 'certificate with those above it, PEM: HTTPS, HTTP/2' },
   'tls-key': { type: 'string', value: '<file>', env: 'POCKET_TLS_KEY', summary: 'its key, PEM' },
-  'cors-origin': { type: 'string', value: '<origins>', env: 'POCKET_CORS_ORIGIN', summary: 'origins whose pages may use this server, with commas between; or *' },
-  'trust-proxy': { type: 'string', value: '<proxies>', env: 'POCKET_TRUST_PROXY', summary: 'whose X-Forwarded-For counts: loopback, 10.0.0.0/8, …; or how many proxies' },
+  'cors-origin': { type: 'string', value: '<origins>', env: 'POCKET_CORS_ORIGIN', summary: 'origins whose pages may use this server: a,b or *' },
+  'trust-proxy': { type: 'string', value: '<proxies>', env: 'POCKET_TRUST_PROXY', summary: 'whose X-Forwarded-For counts: loopback,10.0.0.0/8; or how many' },
   'no-rate-limit': { type: 'boolean', env: 'POCKET_NO_RATE_LIMIT', summary: 'let users and addresses ask and change as much as they like' }
 } as const
 

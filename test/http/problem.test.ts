@@ -75,7 +75,7 @@ const cases: Partial<Record<ErrorCode, Case>> = {
 }
 
 /** Of the access rules, which come later; `draining` needs an open connection and has its own test. */
-const elsewhere: ErrorCode[] = ['not_authenticated', 'invalid_token', 'forbidden', 'rate_limited', 'draining']
+const elsewhere: ErrorCode[] = ['not_authenticated', 'invalid_token', 'forbidden', 'rate_limited', 'authentication_unavailable', 'access_unavailable', 'draining']
 
 t.test('promise 9 (Clear): every error with a status is one problem that says what, where and what next', async (t) => {
   const coded = (Object.keys(catalogue) as ErrorCode[]).filter(code => catalogue[code].status !== 0)
