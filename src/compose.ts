@@ -61,6 +61,7 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
   const views = new Views({ store, access, rules })
   const sight = new Sight({ store, rules, access, views })
   const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
+  const feed = feedOf(config, { store, bell, views })
   const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
   return {
     config,
@@ -71,11 +72,11 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
     ...whoAsks(config),
     pushes,
     pulls: new Pulls({ store, bell, clock, limits, views }),
-    histories: new Histories({ store, limits, sight }),
+    histories: new Histories({ store, limits, sight, clock }),
     revivals: new Revivals({ store, clock, pushes, audit, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
-    feed: feedOf(config, { store, bell, views }),
+    feed,
     housekeeping: new Housekeeping({ store, clock, retention, interval: config.compactInterval, random: Math.random, logger }),
-    ...auditParts(store, { audit, pushes, logger }),
+    ...auditParts(store, { audit, pushes, feed, logger }),
     audit,
     activity: new Activity(),
     inFlight: new BytesInFlight(limits.inFlightBytes, limits.inFlightBytesPerUser),
@@ -101,10 +102,10 @@ function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logg
   })
 }
 
-function auditParts (store: ChangeStore, { audit, pushes, logger }: { audit: Audit, pushes: Pushes, logger: Logger }): Pick<Parts, 'sealing' | 'erasures'> {
+function auditParts (store: ChangeStore, { audit, pushes, feed, logger }: { audit: Audit, pushes: Pushes, feed: LiveFeed, logger: Logger }): Pick<Parts, 'sealing' | 'erasures'> {
   if (!isAudited(store)) return { sealing: null, erasures: null }
   store.onSeal(({ hash }) => audit.note({ type: 'sealed', code: hash }))
-  return { sealing: new Sealing({ store, clock, logger }), erasures: new Erasures({ store, clock, pushes, audit, newId: randomUUID }) }
+  return { sealing: new Sealing({ store, clock, logger }), erasures: new Erasures({ store, clock, pushes, audit, newId: randomUUID, onErased: () => feed.forget() }) }
 }
 
 /** @throws TypeError where the store cannot erase */

@@ -29,7 +29,9 @@ async function pull (services: Services, exchange: Exchange): Promise<void> {
   release()
   exchange.id = idOf(value)
   const message = asPull(value)
-  const page = (message.waitMs ?? 0) > 0 ? await longPoll(services, message, exchange) : await services.pulls.pull(message, exchange.user, services.draining)
+  // No longer than the credential lives: what comes then is not for who held it.
+  const waitMs = Math.max(0, Math.min(message.waitMs ?? 0, exchange.expiresAt - services.clock.now()))
+  const page = waitMs > 0 ? await longPoll(services, { ...message, waitMs }, exchange) : await services.pulls.pull(message, exchange.user, services.draining)
   services.activity.lastSync = services.clock.now()
   await sendJson(services, exchange, { body: pullText(message.id, page, services.clock.now()), cacheControl: 'private, no-store' })
 }

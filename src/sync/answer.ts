@@ -5,6 +5,7 @@ import type { Outcome } from './outcome.ts'
 import { changeText, tombstoneText } from './page.ts'
 import type { PushDeps, PushMessage } from './message.ts'
 import type { Sight } from './sight.ts'
+import { Turns } from './turns.ts'
 import { epochAt } from '../changelog/entry.ts'
 import type { Caller } from './caller.ts'
 
@@ -36,7 +37,7 @@ export async function answerText (deps: PushDeps, message: PushMessage, answered
  * Moves forward only over entries of this push that follow the client's own checkpoint without a gap. Handing
  * out the head here would lose what others wrote in between (promise 4).
  */
-async function safeCheckpoint ({ sight }: PushDeps, { checkpoint, collection, changes }: PushMessage, { outcomes, first, caller }: Answered): Promise<Checkpoint> {
+async function safeCheckpoint ({ sight, clock }: PushDeps, { checkpoint, collection, changes }: PushMessage, { outcomes, first, caller }: Answered): Promise<Checkpoint> {
   // Clients that keep positions per collection move them by pulling only.
   if (checkpoint?.sequences !== undefined) return checkpoint
   const { global: own = 0, snapshot, scope } = checkpoint ?? {}
@@ -44,8 +45,13 @@ async function safeCheckpoint ({ sight }: PushDeps, { checkpoint, collection, ch
   if (first !== own + 1) return { global: own, ...marks }
   const exact = new Map<number, Change>()
   for (const [index, outcome] of outcomes.entries()) if (outcome.status === 'applied' && outcome.offset !== null) exact.set(outcome.offset, changes[index]!)
+  const turns = new Turns(clock)
   let count = 0
-  while (exact.has(count) && (!sight.limited || await staysInView(sight, exact.get(count)!, { collection, caller }))) count++
+  for (; exact.has(count); count++) {
+    if (!sight.limited) continue
+    if (!await staysInView(sight, exact.get(count)!, { collection, caller })) break
+    await turns.end()
+  }
   return { global: own + count, ...marks }
 }
 
@@ -71,7 +77,7 @@ function sequenceOf (outcome: Outcome, first: number): number {
 }
 
 /** Bodies that are read from the store at once. */
-const BATCH = 100
+const BATCH = 16
 
 /** Something else stands than the client sent, and it is told what. */
 function isMerged (outcome: Outcome): boolean {
@@ -82,12 +88,14 @@ function isMerged (outcome: Outcome): boolean {
  * What came of changes, by sequence, read back from the entries: so a repeated push is told the same. One that is
  * compacted by then is left out, and the next pull brings what stands.
  */
-async function mergedDocuments ({ store, limits, sight }: PushDeps, { outcomes, first, caller }: Answered): Promise<Map<number, string>> {
+async function mergedDocuments ({ store, limits, sight, clock }: PushDeps, { outcomes, first, caller }: Answered): Promise<Map<number, string>> {
   const sequences = [...new Set(outcomes.filter(isMerged).map(outcome => sequenceOf(outcome, first)))]
   const documents = new Map<number, string>()
+  const turns = new Turns(clock)
   let length = 0
   for (let i = 0; i < sequences.length; i += BATCH) {
     for (const entry of await store.entries(sequences.slice(i, i + BATCH))) {
+      await turns.end()
       if (entry === null || !await sight.seesHead(caller, entry)) continue
       const text = entry.document ?? 'null'
       length += text.length
@@ -132,7 +140,11 @@ async function conflictTexts ({ store, clock, sight }: PushDeps, { ids, heads, l
   const known = heads.flatMap(({ head }) => head === null ? [] : [head])
   const bodies = await store.entries(known.map(({ sequence }: EntryFacts) => sequence))
   const entries = new Map<string, StoredEntry>()
-  for (const entry of bodies) if (entry !== null && await sight.seesHead(caller, entry)) entries.set(entry.documentId, entry)
+  const turns = new Turns(clock)
+  for (const entry of bodies) {
+    if (entry !== null && await sight.seesHead(caller, entry)) entries.set(entry.documentId, entry)
+    await turns.end()
+  }
   // To clients that must be told what stands instead, what they may not see is gone.
   return ids.filter(id => legacy || !sight.limited || entries.has(id)).map(documentId => {
     const entry = entries.get(documentId)

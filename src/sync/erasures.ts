@@ -18,6 +18,8 @@ export interface ErasureDeps {
   readonly audit: Pick<Audit, 'note'>
   /** Of a message: never the same twice. */
   readonly newId: () => string
+  /** Something was erased: what is kept beside the store must go too. */
+  readonly onErased: () => void
 }
 
 export class Erasures {
@@ -29,9 +31,9 @@ export class Erasures {
 
   /** @throws SyncError busy when others write the document again and again */
   async document (key: DocumentKey, options: EraseOptions, caller: Caller): Promise<Erased> {
-    const { store, audit } = this.#deps
+    const { audit } = this.#deps
     if (!await this.#delete(key, caller)) throw new SyncError('busy', { detail: 'Somebody wrote the document at the same moment: erase it again.' })
-    const erased = await store.erase([key], options)
+    const erased = await this.#erase([key], options)
     audit.note({ type: 'erased', ...key, code: 'document' })
     return erased
   }
@@ -44,7 +46,7 @@ export class Erasures {
       const { documents, next } = await store.writtenBy(userId, after)
       const gone: DocumentKey[] = []
       for (const key of documents) if (key.alone && await this.#delete(key, caller, userId)) gone.push(key)
-      const { versions, journal } = await store.erase(gone)
+      const { versions, journal } = await this.#erase(gone)
       for (const key of documents) await store.forgetWriter(key, userId)
       tally.documents += gone.length
       tally.shared += documents.length - gone.length
@@ -52,9 +54,17 @@ export class Erasures {
       tally.journal += journal
       after = next
     }
-    const { walEmptied } = await store.erase([], options)
+    const { walEmptied } = await this.#erase([], options)
     audit.note({ type: 'erased', code: 'user' })
     return { ...tally, walEmptied }
+  }
+
+  async #erase (keys: readonly DocumentKey[], options: EraseOptions = {}): Promise<Erased> {
+    try {
+      return await this.#deps.store.erase(keys, options)
+    } finally {
+      this.#deps.onErased()
+    }
   }
 
   /** @param by does so only where that user wrote what stands. @returns whether it stands no longer */

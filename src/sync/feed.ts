@@ -146,6 +146,11 @@ export class LiveFeed implements Feed {
     this.#sweepLater()
   }
 
+  /** Some of the log was erased: what is kept of it here goes too. */
+  forget (): void {
+    this.#tail.forget()
+  }
+
   /** Ends all streams, spread over up to `drainMs`, and refuses new ones. Resolves when all are gone; idempotent. */
   close ({ drainMs }: { readonly drainMs: number }): Promise<void> {
     this.#closed ??= this.#end(drainMs)
@@ -232,14 +237,8 @@ export class LiveFeed implements Feed {
 
   #hello (stream: Stream, head: number): string {
     this.#nudges.add(stream)
-    return helloFrame({
-      place: stream.place!,
-      head,
-      heartbeatMs: this.#options.heartbeatInterval,
-      maxDurationMs: Math.max(1, Math.min(MAX_INTEGER, Math.round((stream.life - stream.age) * this.#sweepMs))),
-      retryMs: this.#pause(SOON),
-      expiry: this.#expiry.told(stream)
-    })
+    const maxDurationMs = Math.max(1, Math.min(MAX_INTEGER, Math.round((stream.life - stream.age) * this.#sweepMs)))
+    return helloFrame({ place: stream.place!, head, heartbeatMs: this.#options.heartbeatInterval, maxDurationMs, retryMs: this.#pause(SOON), expiry: this.#expiry.told(stream) })
   }
 
   #pause ([least, most]: readonly [number, number]): number {

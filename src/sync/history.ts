@@ -2,7 +2,9 @@
 import type { ChangeStore, DocumentKey, JournalRow, StoredEntry } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
 import type { Caller } from './caller.ts'
+import type { Clock } from './clock.ts'
 import type { Sight } from './sight.ts'
+import { Turns } from './turns.ts'
 
 export interface HistoryQuery {
   /** Only versions below this sequence. */
@@ -17,6 +19,7 @@ export interface HistoryDeps {
   readonly store: ChangeStore
   readonly limits: Pick<Limits, 'pullDefault' | 'pullMax' | 'pageBytes'>
   readonly sight: Sight
+  readonly clock: Pick<Clock, 'now'>
 }
 
 /** Read at once: documents may be long, and a page ends with its bytes. */
@@ -34,9 +37,9 @@ export class Histories {
    * one the lists are empty; of the versions of one that they see, those are shown which they may see.
    */
   async text (key: DocumentKey, query: HistoryQuery, caller: Caller): Promise<string> {
-    const { store, limits, sight } = this.#deps
+    const { store, limits, sight, clock } = this.#deps
     if (sight.limited && !await this.#isKnown(key, caller)) return historyText(key, nothing, nothing)
-    const bounds = { rows: Math.min(query.limit ?? limits.pullDefault, limits.pullMax), bytes: limits.pageBytes }
+    const bounds = { rows: Math.min(query.limit ?? limits.pullDefault, limits.pullMax), bytes: limits.pageBytes, turns: new Turns(clock) }
     const start = await this.#start(key, query.before ?? Infinity)
     const versions = await gather(start, bounds, { place: sequenceOf, text: versionText, shows: entry => sight.seesHead(caller, entry), read: before => store.history(key, { before, limit: BATCH }) })
     const rows = await gather(query.journalBefore ?? Infinity, bounds, { place: idOf, text: rowText, shows: row => this.#showsRow(row, caller), read: before => store.journal({ ...key, before, limit: BATCH }) })
@@ -90,13 +93,14 @@ function historyText ({ collection, documentId }: DocumentKey, versions: List, r
 }
 
 /** As many rows as the bounds allow, at least one. */
-async function gather<T> (from: number, bounds: { rows: number, bytes: number }, { read, place, text, shows }: Source<T>): Promise<List> {
+async function gather<T> (from: number, bounds: { rows: number, bytes: number, turns: Turns }, { read, place, text, shows }: Source<T>): Promise<List> {
   const texts: string[] = []
   let bytes = 0
   for (let before = from; ;) {
     const rows = await read(before)
     for (const row of rows) {
       before = place(row)
+      await bounds.turns.end()
       // First of all: that there is more is nothing to be told of what is not shown.
       if (!await shows(row)) continue
       if (texts.length > 0 && (texts.length >= bounds.rows || bytes > bounds.bytes)) return { text: texts.join(), hasMore: true }

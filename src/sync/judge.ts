@@ -86,9 +86,13 @@ export class Judge {
     return this.#deps.access.clock.now() - this.#begun
   }
 
-  async #pause (): Promise<void> {
+  get #isTurnOver (): boolean {
     const { questions, characters } = this.#sinceTurn
-    if (questions < TURN_QUESTIONS && characters < TURN_CHARACTERS) return
+    return questions >= TURN_QUESTIONS || characters >= TURN_CHARACTERS
+  }
+
+  async #pause (): Promise<void> {
+    if (!this.#isTurnOver) return
     this.#sinceTurn = { questions: 0, characters: 0 }
     await new Promise<void>(resolve => { setImmediate(resolve) })
   }
@@ -166,6 +170,7 @@ export class Judge {
       const answer = this.#isFiled(version) && this.#may(version, version.document!)
       answers.push(answer)
       if (answer === true) break
+      if (this.#isTurnOver) await this.#pause()
     }
     return (await Promise.all(answers)).indexOf(true)
   }

@@ -5,9 +5,10 @@ export class DocumentLocks {
   /**
    * Waits until every earlier holder of any of the keys has released; a promise only when there is one. All keys
    * are queued for in one step, so two holders can never wait for each other.
+   * @param wait for the earlier ones: who gives up goes on beside them
    * @returns releases; call it exactly once
    */
-  acquire (keys: ReadonlySet<string>): (() => void) | Promise<() => void> {
+  acquire (keys: ReadonlySet<string>, wait: (free: Promise<unknown>) => Promise<unknown> = free => free): (() => void) | Promise<() => void> {
     let settle!: () => void
     const held = new Promise<void>(resolve => { settle = resolve })
     const earlier: Array<Promise<void>> = []
@@ -20,6 +21,6 @@ export class DocumentLocks {
       for (const key of keys) if (this.#tails.get(key) === held) this.#tails.delete(key)
       settle()
     }
-    return earlier.length === 0 ? release : Promise.all(earlier).then(() => release)
+    return earlier.length === 0 ? release : wait(Promise.all(earlier)).then(() => release)
   }
 }

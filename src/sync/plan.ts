@@ -11,6 +11,7 @@ import type { PushDeps } from './message.ts'
 import type { Outcome } from './outcome.ts'
 import { changeText } from './page.ts'
 import { settle, type Merged, type Settled } from './settle.ts'
+import { Turns } from './turns.ts'
 
 export interface PlanContext {
   readonly deps: PushDeps
@@ -49,7 +50,8 @@ interface Altered {
 }
 
 export async function makePlan (prepared: readonly Prepared[], context: PlanContext): Promise<Plan> {
-  const { store } = context.deps
+  const { store, clock } = context.deps
+  const turns = new Turns(clock)
   const planner = new Planner(context, await store.horizon())
   const changes = prepared.flatMap(one => 'change' in one ? [one.change] : [])
   const answers = changes.length === 0 ? [] : await store.heads(changes.map(change => planner.keyOf(change)))
@@ -57,6 +59,8 @@ export async function makePlan (prepared: readonly Prepared[], context: PlanCont
   for (const one of prepared) {
     if ('refused' in one) planner.refuse(one.refused)
     else await planner.decide(one.change, answers[next++]!)
+    const others = turns.end()
+    if (others !== undefined) await others
   }
   return planner.finish()
 }

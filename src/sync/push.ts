@@ -5,6 +5,7 @@ import { answerText } from './answer.ts'
 import type { Caller } from './caller.ts'
 import { digestOf } from './content.ts'
 import { highest, positionOf, type Position } from './cursor.ts'
+import { inTime } from './in-time.ts'
 import { prepare, type Prepared } from './incoming.ts'
 import { DocumentLocks } from './locks.ts'
 import { decodeOutcomes, encodeOutcomes } from './outcome.ts'
@@ -27,6 +28,13 @@ interface PushRecord {
   readonly key: Uint8Array
   readonly fingerprint: Uint8Array
 }
+
+/**
+ * A push waits so long for others that name the same documents, ms: then they decide at the same time, and the commit
+ * sees to it. Attack: a push of ten thousand changes that all are refused, each by a slow rule, and one of them names
+ * somebody else's document.
+ */
+const PATIENCE_MS = 500
 
 export class Pushes {
   readonly #deps: PushDeps
@@ -69,7 +77,7 @@ export class Pushes {
   async #commitAndAnswer (message: PushMessage, caller: Caller): Promise<PushAnswer> {
     const prepared = prepare(message, this.#deps)
     const record = recordOf(message, prepared, caller)
-    const lock = this.#locks.acquire(keysOf(message, prepared))
+    const lock = this.#locks.acquire(keysOf(message, prepared), free => inTime(() => free, PATIENCE_MS, this.#deps.clock))
     const release = lock instanceof Promise ? await lock : lock
     try {
       const { committed, plan } = await this.#commit(message, { prepared, record, caller })

@@ -103,6 +103,13 @@ export class Tail {
     this.#forget(0)
   }
 
+  /** What it keeps may have been erased from the log: it begins anew at the log's end, and streams ask the store. */
+  forget (): void {
+    this.#state = null
+    this.#forget(0)
+    this.look()
+  }
+
   async #read (): Promise<void> {
     const { store, clock, sight, onRead, onError } = this.#options
     this.#reading = true
