@@ -18,6 +18,9 @@ interface AuditRun {
 const ATTEMPTS = 20
 const PAUSE = 50
 
+/** Sealing now and then is in no hurry, and costs an entry about as much as its push: of the time this share. */
+const IN_PASSING = 1 / 20
+
 export class AuditWork {
   readonly #medium: Medium
   readonly #run: AuditRun
@@ -31,7 +34,7 @@ export class AuditWork {
   /** @param before entries from before this time do not wait for a block to be full */
   async seal (before = Infinity): Promise<void> {
     const old = this.#newest()
-    await this.#finish(({ compaction: { blocks } }) => blocks.seal(before, this.#run.now()))
+    await this.#finish(({ compaction: { blocks } }) => blocks.seal(before, this.#run.now()), before === Infinity ? undefined : IN_PASSING)
     const seal = this.#run.goOn() ? this.#newest() : null
     if (seal !== null && seal.block !== old?.block) this.listener(seal)
   }
@@ -92,8 +95,8 @@ export class AuditWork {
     return this.#medium.write(work, { always: true })
   }
 
-  #finish (begin: (writing: Writing) => Work): Promise<void> {
-    return finishWork(this.#medium, begin, this.#run.goOn)
+  #finish (begin: (writing: Writing) => Work, share?: number): Promise<void> {
+    return finishWork(this.#medium, begin, this.#run.goOn, share)
   }
 }
 

@@ -6,6 +6,8 @@ import type { Medium, Writing } from './medium.ts'
 
 /** How long one step may work before its commit, ms. */
 const STEP_TIME = 5
+/** Between two steps at most, ms: whoever closes the log waits for it. */
+const LONGEST_REST = 250
 /** Free pages left in the file for what comes next (1 MiB). */
 const KEPT_PAGES = 256
 
@@ -41,8 +43,11 @@ async function drop (medium: Medium, policy: CompactPolicy, { goOn, now }: Compa
   await finish(compaction => compaction.vacuum(KEPT_PAGES))
 }
 
-/** @param begin a connection that was opened anew begins anew */
-export async function finishWork (medium: Medium, begin: (writing: Writing) => Work, goOn: () => boolean): Promise<void> {
+/**
+ * @param begin a connection that was opened anew begins anew
+ * @param share of the time, at most: the rest belongs to others
+ */
+export async function finishWork (medium: Medium, begin: (writing: Writing) => Work, goOn: () => boolean, share = 0.5): Promise<void> {
   let of: Writing | undefined
   let work: Work | undefined
   try {
@@ -57,8 +62,7 @@ export async function finishWork (medium: Medium, begin: (writing: Writing) => W
           return ended
         })
       }, { always: true })
-      // As long again belongs to the others.
-      if (!done) await setTimeout(performance.now() - start)
+      if (!done) await setTimeout(Math.min(LONGEST_REST, (performance.now() - start) * (1 / share - 1)))
     }
   } catch (error) {
     of?.compaction.forget()
