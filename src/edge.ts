@@ -59,7 +59,7 @@ export interface Edge {
 }
 
 /** Networks by the names that Express and Fastify have for them. */
-export const namedNetworks: ReadonlyMap<string, readonly string[]> = new Map([
+const namedNetworks: ReadonlyMap<string, readonly string[]> = new Map([
   ['loopback', ['127.0.0.0/8', '::1/128']],
   ['linklocal', ['169.254.0.0/16', 'fe80::/10']],
   ['uniquelocal', ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']]
