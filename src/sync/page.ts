@@ -44,7 +44,7 @@ export async function readPage (store: ChangeStore, query: PageQuery): Promise<P
   return {
     changes: changesText(rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, rows)),
     count: rows.length,
-    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(position, after, reached), ...hasMore && snapshotMark(position, page, view), ...view.scope !== undefined && { scope: view.scope } },
+    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(query, after, { reached, rows }), ...hasMore && snapshotMark(position, page, view), ...view.scope !== undefined && { scope: view.scope } },
     hasMore,
     epoch: epochOf(state, reached),
     state
@@ -111,16 +111,21 @@ function goneOn (after: After, scanned: number): After {
 
 async function startsOf (store: ChangeStore, after: ReadonlyMap<string, number>, { collections }: PageQuery): Promise<ReadonlyMap<string, number>> {
   const names = collections ?? await store.collections()
-  return new Map(names.map(name => [name, after.get(name) ?? 0]))
+  return new Map(names.map(name => [name, after.get(name) ?? after.get(REST) ?? 0]))
 }
 
+/** Stands for all collections of which a reader was shown nothing: it does not learn what they are called. No collection can have this name. */
+const REST = '*'
+
 /** Positions of collections that were not asked for stay; `global` is safe to adopt alone, being the lowest of the others. */
-function perCollection (position: Position, after: ReadonlyMap<string, number>, reached: number): Checkpoint {
+function perCollection ({ position, collections, view }: PageQuery, after: ReadonlyMap<string, number>, { reached, rows }: { reached: number, rows: readonly Row[] }): Checkpoint {
+  const own = position.after as ReadonlyMap<string, number>
   const read = [...after].map(([name, sequence]): [string, number] => [name, Math.max(sequence, reached)])
-  return {
-    global: read.reduce((least, [, sequence]) => Math.min(least, sequence), reached),
-    sequences: Object.fromEntries([...position.after as ReadonlyMap<string, number>, ...read])
-  }
+  const global = read.reduce((least, [, sequence]) => Math.min(least, sequence), reached)
+  if (collections !== null || view.judge === null) return { global, sequences: Object.fromEntries([...own, ...read]) }
+  const known = new Set([...own.keys(), ...rows.map(({ entry }) => entry.collection)])
+  const rest: [string, number] = [REST, Math.max(own.get(REST) ?? 0, reached)]
+  return { global, sequences: Object.fromEntries([...own, ...read.filter(([name]) => known.has(name)), rest]) }
 }
 
 /**

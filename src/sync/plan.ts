@@ -107,6 +107,7 @@ class Planner {
     // Before a repeat is known as one: or whoever guesses a document they may not see would be told that they are right.
     const denied = this.#admission.bound ? await this.#admission.denial(wishOf(change), await this.#stored(standing)) : null
     if (denied !== null) return this.#refuseChange(change, denied)
+    if (await this.#isHidden(standing)) return await this.#write({ ...change, base: standing.expected }, standing)
     if (duplicateOf > 0) {
       const merged = duplicateOf === head?.sequence && !head.exact
       this.#outcomes[change.index] = merged ? { status: 'duplicate', sequence: duplicateOf, merged } : { status: 'duplicate', sequence: duplicateOf }
@@ -117,6 +118,18 @@ class Planner {
       this.#outcomes[change.index] = { status: 'duplicate', offset: twin.offset }
       return
     }
+    await this.#write(change, standing)
+  }
+
+  /** A deleted document that its sender never saw: to them there is none, so nothing about it may decide what they are told. */
+  async #isHidden ({ head, own, expected }: Standing): Promise<boolean> {
+    if (!this.#admission.bound || head?.operation !== 'delete' || own.length > 0) return false
+    const { deps: { store, sight }, caller } = this.#context
+    const [tombstone] = await store.entries([expected])
+    return tombstone != null && await sight.hides(caller, tombstone)
+  }
+
+  async #write (change: Incoming, standing: Standing): Promise<void> {
     const problem = this.#admission.looks ? await this.#admission.problem(wishOf(change), await this.#stored(standing)) : null
     if (problem !== null) return this.#refuseChange(change, problem)
     const decision = await this.#decision(change, standing)

@@ -47,14 +47,26 @@ export class Sight {
     }
   }
 
+  /** Whether a deletion is one of a document that somebody never saw, as far as what it deleted is kept. */
+  async hides (caller: Caller, tombstone: Pick<EntryFacts, 'collection' | 'documentId' | 'sequence'>): Promise<boolean> {
+    if (!this.limited || caller.operator === true) return false
+    const deleted = await this.#deleted(tombstone)
+    return deleted !== null && !await this.sees(caller, tombstone, deleted)
+  }
+
   /** Of a deletion the version that it deleted is asked about; one of which nothing is kept is nobody's to see. */
   async seesHead (caller: Caller, head: Pick<EntryFacts, 'collection' | 'documentId' | 'sequence'> & { readonly document: string | null }): Promise<boolean> {
     if (!this.limited || caller.operator === true) return true
     if (head.document !== null) return await this.sees(caller, head, head.document)
-    for (let before = head.sequence; ;) {
-      const [entry] = await this.#deps.store.history(head, { before, limit: 1 })
-      if (entry === undefined) return false
-      if (entry.document !== null) return await this.sees(caller, head, entry.document)
+    const deleted = await this.#deleted(head)
+    return deleted !== null && await this.sees(caller, head, deleted)
+  }
+
+  /** The newest version before a deletion; null where none is kept. */
+  async #deleted (tombstone: Pick<EntryFacts, 'collection' | 'documentId' | 'sequence'>): Promise<string | null> {
+    for (let before = tombstone.sequence; ;) {
+      const [entry] = await this.#deps.store.history(tombstone, { before, limit: 1 })
+      if (entry === undefined || entry.document !== null) return entry?.document ?? null
       before = entry.sequence
     }
   }

@@ -68,6 +68,22 @@ export const sabotages: readonly Sabotage[] = [
     title: 'promise 6 (Private): compaction while a page is judged'
   },
   {
+    breaks: 'promise 6 (Private): what is told of a write depends on a deletion that its sender never saw',
+    file: 'src/sync/plan.ts',
+    find: 'if (await this.#isHidden(standing)) return',
+    replace: 'if (await this.#isHidden(standing) && change.timestamp < 0) return',
+    test: 'test/security/access.test.ts',
+    title: 'threat: to learn that there was a document'
+  },
+  {
+    breaks: 'promise 6 (Private): positions name collections of which nothing was shown',
+    file: 'src/sync/page.ts',
+    find: 'read.filter(([name]) => known.has(name))',
+    replace: 'read',
+    test: 'test/security/access.test.ts',
+    title: 'threat: to read the names of collections'
+  },
+  {
     breaks: 'promise 9 (Clear): a document is stored though its collection refuses it',
     file: 'src/sync/plan.ts',
     find: 'if (problem !== null) return this.#refuseChange(change, problem)',

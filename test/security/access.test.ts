@@ -119,3 +119,41 @@ t.test('threat: to change the rule\'s mind by what a document calls its members'
   t.equal(JSON.stringify((await as('bob').pull()).json.changes.todos[0].document), JSON.stringify(hostile))
   t.match((await as('ada').pull()).json.changes, {})
 })
+
+t.test('threat: to learn that there was a document by writing over its deletion', async t => {
+  const as = await started(t)
+  const at = 1_700_000_000_000
+  await as('ada').push([of('ada', { documentId: 'gone', timestamp: at })])
+  await as('ada').push([{ documentId: 'gone', operation: 'delete', document: null, base: 1, timestamp: at + 10 }])
+  t.match((await as('bob').push([{ documentId: 'gone', operation: 'delete', document: null, timestamp: at + 10 }])).json.results, [{ status: 'applied', sequence: undefined }], 'guessed to the millisecond')
+  for (const [n, operation] of ['insert', 'update'].entries()) {
+    const push = (documentId: string) => as('bob').push([of('bob', { documentId, operation, timestamp: 1 + n })])
+    const [known, unknown] = [await push(n === 0 ? 'gone' : 'gone-too'), await push(`no-${n}`)]
+    t.match([known.json.results[0].status, unknown.json.results[0].status], ['applied', 'applied'], operation)
+    if (n === 0) await as('ada').push([of('ada', { documentId: 'gone-too', timestamp: at })])
+    if (n === 0) await as('ada').push([{ documentId: 'gone-too', operation: 'delete', document: null, timestamp: at + 10 }])
+  }
+  t.strictSame((await as('ada').pull()).json.changes.todos.filter(({ operation }: { operation: string }) => operation !== 'delete'), [], 'what he wrote is his alone')
+})
+
+t.test('threat: to read the names of collections from the positions of a client that keeps one for each', async t => {
+  const as = await started(t)
+  const ada = as('ada')
+  await ada.push([of('ada')], { collection: 'divorce-of-ada' })
+  await as('bob').push([of('bob', { documentId: 'b' })])
+  let checkpoint: { sequences: Record<string, number> } = { sequences: {} }
+  const seen: string[] = []
+  for (let more = true; more;) {
+    const { json } = await as('bob').pull({ checkpoint, limit: 1 })
+    for (const [collection, list] of Object.entries(json.changes) as Array<[string, Array<{ documentId: string }>]>) seen.push(...list.map(({ documentId }) => `${collection}/${documentId}`))
+    t.notMatch(JSON.stringify(json), /divorce/)
+    checkpoint = json.checkpoint
+    more = json.hasMore
+  }
+  t.strictSame([seen, checkpoint.sequences], [['todos/b'], { todos: 2, '*': 2 }])
+  await as('bob').push([of('bob', { documentId: 'n' })], { collection: 'notes' })
+  const next = (await as('bob').pull({ checkpoint })).json
+  t.match([next.changes.notes.length, next.changes.todos, next.checkpoint.sequences], [1, undefined, { todos: 3, notes: 3, '*': 3 }])
+  await ada.push([of('bob', { documentId: 'theirs', owner: 'bob' })], { collection: 'divorce-of-ada' })
+  t.match((await as('bob').pull({ checkpoint: next.checkpoint })).json.changes, {})
+})
