@@ -147,12 +147,13 @@ async function pushed (suite: Suite): Promise<Row[]> {
     const token = rules.startsWith('jwt') ? { token: tokenOf(WRITER) } : rules === 'none' ? {} : { token: WRITER }
     return () => suite.load({ kind: 'push', ...server, ...token, ms, connections: 64, changes: 1 })
   }
-  const contenders = { none: await push('none'), authorize: await push('authorize'), jwt: await push('jwt'), both: await push('jwt and authorize') }
+  const contenders = { none: await push('none'), known: await push('known'), limited: await push('limited'), authorize: await push('authorize'), jwt: await push('jwt'), both: await push('jwt and authorize') }
   await interleave(1, contenders)
   const found = await interleave(rounds, contenders)
   const title = 'without rules'
   return [
     costRow(found, { work: 'push, 64 × 1 change, authorize', ours: 'authorize', limit: 'none', title }),
+    costRow(found, { work: 'push, 64 × 1 change, rate limits', ours: 'limited', limit: 'known', title: 'the same users without limits' }),
     costRow(found, { work: 'push, 64 × 1 change, jwt', ours: 'jwt', limit: 'none', title }),
     costRow(found, { work: 'push, 64 × 1 change, jwt and authorize', ours: 'both', limit: 'none', title })
   ]

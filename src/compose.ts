@@ -121,11 +121,11 @@ function conflictRules ({ collections, logger }: Config): PushDeps['conflicts'] 
 
 /** Who asks, and at start what of that the operator may not have meant. */
 function whoAsks (config: Config): Pick<Services, 'authentication' | 'tickets'> {
-  const { access: { authenticate }, limits, logger } = config
+  const { access: { authenticate }, ticketStore, limits, logger } = config
   for (const warning of warningsOf(config)) logger.warn({}, warning)
   return {
     authentication: new Authentication({ authenticate: authenticate ?? (() => null), limits, logger, clock }),
-    tickets: new Tickets(new MemoryTickets(limits), clock.now)
+    tickets: new Tickets(ticketStore ?? new MemoryTickets(limits), clock.now)
   }
 }
 

@@ -9,6 +9,7 @@ import type { Edge, EdgeOptions } from './edge.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 import { authenticateOf } from './auth/jwt.ts'
 import type { JwtOptions, JwtRules } from './auth/jwt.ts'
+import type { TicketStore } from './auth/tickets.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -142,6 +143,8 @@ export interface StreamClient {
 export interface PocketServerOptions extends AccessOptions, EdgeOptions {
   /** Instead of `authenticate`: JSON Web Tokens, checked with `{ secret }`, `{ publicKey }` or `{ jwksUrl }`; see [Authentication](#authentication). */
   jwt?: JwtOptions
+  /** Where the [tickets](#streams-in-browsers) of several nodes wait: `{ put, take }`, see `TicketStore`. Default: in this process. */
+  ticketStore?: TicketStore
   /** Where changes are kept: a `ChangeStore`, or any class with the seven methods. Default: SQLite at `./pocket.db`. */
   changeLog?: ChangeLog
   /** Hints between nodes. Default: this process only. */
@@ -188,6 +191,7 @@ export interface Config extends Edge {
   /** `authenticate` is among the rules with the built-in check of tokens, too. */
   readonly access: AccessRules
   readonly jwt: JwtRules | null
+  readonly ticketStore: TicketStore | null
   readonly open: boolean
   readonly hosts: readonly string[]
   readonly collections: Collections
@@ -225,7 +229,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'authenticate', 'jwt', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'authenticate', 'jwt', 'ticketStore', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect', 'onAudit'
 ])
 
@@ -249,6 +253,7 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
   return Object.freeze({
     access: resolveAccess({ ...options, ...authenticate !== undefined && { authenticate } }),
     jwt,
+    ticketStore: options.ticketStore ?? null,
     ...resolveEdge(options),
     open: options.open ?? false,
     hosts: Object.freeze([...options.hosts ?? []]),

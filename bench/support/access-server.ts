@@ -4,8 +4,8 @@ import { READER, SECRET, tokenOf, WRITER } from './tokens.ts'
 
 export interface AccessServer {
   readonly db: string
-  /** `authorize` sync or async, by the owner of a document; `channels`, one for each owner; `jwt` alone, or before `authorize`. */
-  readonly rules: 'none' | 'authorize' | 'async' | 'channels' | 'jwt' | 'jwt and authorize'
+  /** `known`: users and no rule; `limited`: the same with rate limits that nobody meets; `authorize` sync or async, by the owner of a document; `channels`, one for each owner; `jwt` alone, or before `authorize`. */
+  readonly rules: 'none' | 'known' | 'limited' | 'authorize' | 'async' | 'channels' | 'jwt' | 'jwt and authorize'
   readonly documents: number
   /** They own the documents in turn. */
   readonly owners: readonly string[]
@@ -19,6 +19,8 @@ const authenticate = (token: string) => ({ id: token })
 
 const options = {
   none: {},
+  known: { authenticate },
+  limited: { authenticate, rateLimit: { requestsPerMinute: 1e9, requestsPerMinutePerAddress: 1e9, changesPerMinute: 1e9 } },
   authorize: { authenticate, authorize: may },
   async: { authenticate, authorize: async (...asked: Parameters<typeof may>) => may(...asked) },
   channels: { authenticate, channels: (_: string, document: object) => [ownerOf(document)], channelsOf: (user: { id: string }) => [user.id] },

@@ -3,6 +3,7 @@
  * what is found there was used before, or is too old.
  */
 import { createHash, randomBytes } from 'node:crypto'
+import { SyncError } from '../errors.ts'
 import type { Session } from './user.ts'
 
 /** What a ticket stands for. */
@@ -14,7 +15,7 @@ export interface Ticket extends Session {
 /**
  * Where tickets wait, by the SHA-256 of each: what leaks from here opens nothing. For many nodes a shared store does
  * both with one command each, in Redis for example `SET <hash> <JSON> PX <ms>` and `GETDEL <hash>`, JSON.stringify's
- * text of the ticket being all that it must keep (a missing `expiresAt` is Infinity).
+ * text of the ticket being all that it must keep (JSON makes null of Infinity). What it throws is 503 to who asks.
  */
 export interface TicketStore {
   /** Keeps it until its time, or answers false when there is no room. Older ones of the same user may go for it. */
@@ -91,16 +92,26 @@ export class Tickets {
   async issue (session: Session): Promise<string | null> {
     const ticket = newTicket()
     const now = this.#now()
-    return await this.#store.put(hashOf(ticket), { ...session, until: now + TICKET_MS }, now) ? ticket : null
+    const kept = await this.#ask(() => this.#store.put(hashOf(ticket), { ...session, until: now + TICKET_MS }, now))
+    return kept ? ticket : null
   }
 
   /** Whose it is; null for one that is unknown, spent or too old. It is spent in any case. */
   async redeem (ticket: string): Promise<Session | null> {
     if (!TICKET.test(ticket)) return null
-    const found = await this.#store.take(hashOf(ticket))
+    const found = await this.#ask(() => this.#store.take(hashOf(ticket)))
     if (found === null || found.until <= this.#now()) return null
-    const { user, expiresAt } = found
-    return { user, expiresAt }
+    const { user, expiresAt } = found as { user: Session['user'], expiresAt: number | null }
+    return { user, expiresAt: expiresAt ?? Infinity }
+  }
+
+  /** @throws SyncError authentication_unavailable: whether the ticket is good nobody knows */
+  async #ask<T> (run: () => T | Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (cause) {
+      throw new SyncError('authentication_unavailable', { cause })
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { EventSource } from 'eventsource'
 import t from 'tap'
-import { MemoryTickets, Tickets, TICKET_MS } from '../../src/auth/tickets.ts'
+import { MemoryTickets, Tickets, TICKET_MS, type Ticket, type TicketStore } from '../../src/auth/tickets.ts'
 import { exchangeRaw, parseRaw, post, pullOf, pushOf, request, startApp, type Answered } from '../support/app.ts'
 import { CapturedLog } from '../support/captured-log.ts'
 import { SseClient } from '../support/sse-client.ts'
@@ -32,6 +32,35 @@ t.test('a ticket opens one stream as the user who got it, and nothing else', asy
   t.match(again, { status: 401, json: { code: 'invalid_token' } }, 'spent')
   t.notMatch(again.text, ticket)
   stream.close()
+})
+
+t.test('promise 6 (Private): nodes that share a store take each other\'s tickets, once, and know nobody while it fails', async t => {
+  const shared = new Map<string, string>()
+  let broken = false
+  const ticketStore: TicketStore = {
+    put (hash, ticket) {
+      if (broken) throw new Error('the store is away')
+      shared.set(hash, JSON.stringify(ticket))
+      return true
+    },
+    async take (hash) {
+      if (broken) throw new Error('the store is away')
+      const text = shared.get(hash)
+      shared.delete(hash)
+      return text === undefined ? null : JSON.parse(text) as Ticket
+    }
+  }
+  const [one, other] = [await startApp(t, { authenticate, ticketStore }), await startApp(t, { authenticate, ticketStore })]
+  const { ticket } = (await ticketFor(one.url)).json
+  t.notMatch([...shared].join(), ticket, 'kept by its hash')
+  const stream = await SseClient.connect(`${other.url}/sync/stream?ticket=${ticket}`)
+  t.equal((await stream.next())?.event, 'hello')
+  t.match(other.pocket.getClients(), [{ userId: 'ann' }])
+  stream.close()
+  for (const { url } of [one, other]) t.equal((await request(`${url}/sync/stream?ticket=${ticket}`)).status, 401, 'spent on both')
+  broken = true
+  t.match(await ticketFor(one.url), { status: 503, json: { code: 'authentication_unavailable' } })
+  t.match(await request(`${one.url}/sync/stream?ticket=${ticket}`), { status: 503, json: { code: 'authentication_unavailable' } })
 })
 
 t.test('promise 6 (Private): unknown tickets, two at once, and a ticket beside a token are refused', async t => {

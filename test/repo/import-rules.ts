@@ -26,7 +26,7 @@ const rules: readonly Rule[] = [
   { files: /^src\/access\.ts$/, may: only('nothing'), types: only('node:http') },
   { files: /^src\/validation\.ts$/, may: only('ajv', 'ajv/dist/2020\\.js', 'ajv-formats'), types: only('src/access\\.ts') },
   { files: /^src\/collections\.ts$/, may: only('schema/common\\.ts', 'src/validation\\.ts'), types: only('src/access\\.ts') },
-  { files: /^src\/config\.ts$/, may: only('src/auth/jwt\\.ts', 'src/(access|collections|errors|edge)\\.ts'), types: only('src/audit-event\\.ts', ports) },
+  { files: /^src\/config\.ts$/, may: only('src/auth/jwt\\.ts', 'src/(access|collections|errors|edge)\\.ts'), types: only('src/audit-event\\.ts', 'src/auth/tickets\\.ts', ports) },
   { files: /^src\/auth\/jwks\.ts$/, may: only('src/auth/.*', 'src/errors\\.ts', 'jose') },
   { files: /^src\/auth\//, may: only('src/auth/.*', 'src/errors\\.ts', 'src/http/json-scanner\\.ts', 'node:(buffer|crypto|url|util)'), types: only('src/(access|config)\\.ts'), late: only('fastify', '@fastify/jwt') },
   { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(audit|backup|changelog|entry|view|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
