@@ -150,15 +150,24 @@ class Planner {
   }
 
   async #decision (change: Incoming, standing: Standing): Promise<Settled> {
-    const { deps: { store }, caller, seen, now } = this.#context
+    const { deps: { store }, caller, seen: reached, now } = this.#context
     const { head, own, altered } = standing
     if (head !== null && altered !== null) return await this.#settle({ change, head, base: altered.sent, since: [], now }, standing)
-    const situation: Situation = { head, headIsOwn: own.length > 0, seen, horizon: this.#horizon, now }
+    const situation: Situation = { head, headIsOwn: own.length > 0, seen: reached, horizon: this.#horizon, now }
     const decision = decideAtOnce(change, situation)
     if (decision !== undefined || head === null) return decision!
     const { base, since, ownSinceBase } = await gatherEvidence(store, { key: this.keyOf(change), head: head.sequence }, change, caller)
-    const clash = { change, head, base, since, now }
+    const seen = await this.#seesAll(change, [base?.document ?? null, this.#admission.bound ? await this.#stored(standing) : null])
+    const clash = { change, head, now, ...seen ? { base, since } : { base: null, since: [] } }
     return ownSinceBase ? decideAfterOwn(clash) : await this.#settle(clash, standing)
+  }
+
+  /** Of versions that their sender does not see nothing is made: what came of it would tell whether a guess was right. */
+  async #seesAll (change: Incoming, versions: ReadonlyArray<string | null>): Promise<boolean> {
+    if (!this.#admission.bound) return true
+    const { deps: { sight }, caller } = this.#context
+    for (const text of versions) if (text !== null && !await sight.sees(caller, this.keyOf(change), text)) return false
+    return true
   }
 
   #settle (clash: Clash, { altered, expected }: Standing): Promise<Settled> {

@@ -84,6 +84,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'threat: to read the names of collections'
   },
   {
+    breaks: 'promise 6 (Private): hidden versions are merged with',
+    file: 'src/sync/plan.ts',
+    find: '...seen ? { base, since }',
+    replace: '...seen || base !== null ? { base, since }',
+    test: 'test/security/access.test.ts',
+    title: 'threat: to have a guess of a hidden value'
+  },
+  {
     breaks: 'promise 9 (Clear): a document is stored though its collection refuses it',
     file: 'src/sync/plan.ts',
     find: 'if (problem !== null) return this.#refuseChange(change, problem)',

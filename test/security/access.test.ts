@@ -157,3 +157,19 @@ t.test('threat: to read the names of collections from the positions of a client 
   await ada.push([of('bob', { documentId: 'theirs', owner: 'bob' })], { collection: 'divorce-of-ada' })
   t.match((await as('bob').pull({ checkpoint: next.checkpoint })).json.changes, {})
 })
+
+t.test('threat: to have a guess of a hidden value confirmed by what a merge comes to', async t => {
+  const as = await started(t, { conflictStrategy: 'merge', authorize: (user, _c, operation, document) => operation === 'write' || document['owner'] === user.id })
+  const at = 1_700_000_000_000
+  const results = async (documentId: string, text: string, base: number): Promise<unknown> => {
+    const { json } = await as('bob').push([{ documentId, operation: 'update', document: { owner: 'ada', text }, base, timestamp: at + 9 }])
+    return json.results[0].status
+  }
+  for (const documentId of ['a', 'b']) {
+    await as('ada').push([of('ada', { documentId, document: { owner: 'ada', text: 'one' }, timestamp: at })])
+  }
+  for (const [i, documentId] of ['a', 'b'].entries()) {
+    await as('ada').push([{ documentId, operation: 'update', document: { owner: 'ada', text: 'two' }, base: i + 1, timestamp: at + 1 }])
+  }
+  t.equal(await results('a', 'one', 1), await results('b', 'wrong', 2))
+})
