@@ -53,7 +53,7 @@ export class Access {
     const { clock, limits: { authorizeMs }, onError } = this.#deps
     try {
       const asked = run()
-      const answer = asked instanceof Promise ? await inTime(() => asked as Promise<unknown>, authorizeMs, clock) : asked
+      const answer = isThenable(asked) ? await inTime<unknown>(() => asked, authorizeMs, clock) : asked
       if (answer === late) throw new Error(`${rule} did not answer within ${authorizeMs} ms`)
       return check(answer)
     } catch (error) {

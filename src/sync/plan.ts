@@ -150,15 +150,15 @@ class Planner {
   }
 
   async #decision (change: Incoming, standing: Standing): Promise<Settled> {
-    const { deps: { store }, caller, seen: reached, now } = this.#context
+    const { deps: { store }, caller, seen, now } = this.#context
     const { head, own, altered } = standing
     if (head !== null && altered !== null) return await this.#settle({ change, head, base: altered.sent, since: [], now }, standing)
-    const situation: Situation = { head, headIsOwn: own.length > 0, seen: reached, horizon: this.#horizon, now }
+    const situation: Situation = { head, headIsOwn: own.length > 0, seen, horizon: this.#horizon, now }
     const decision = decideAtOnce(change, situation)
     if (decision !== undefined || head === null) return decision!
     const { base, since, ownSinceBase } = await gatherEvidence(store, { key: this.keyOf(change), head: head.sequence }, change, caller)
-    const seen = await this.#seesAll(change, [base?.document ?? null, this.#admission.bound ? await this.#stored(standing) : null])
-    const clash = { change, head, now, ...seen ? { base, since } : { base: null, since: [] } }
+    const visible = await this.#seesAll(change, [base?.document ?? null, this.#admission.bound ? await this.#stored(standing) : null])
+    const clash = { change, head, now, ...visible ? { base, since } : { base: null, since: [] } }
     return ownSinceBase ? decideAfterOwn(clash) : await this.#settle(clash, standing)
   }
 

@@ -19,12 +19,10 @@ export interface View {
   readonly looksBack: boolean
   /** As far as one page goes; null where all rows are shown as they are. */
   readonly judge: ((rows: readonly Row[]) => Promise<Judged>) | null
-  /** What is shown of rows, in their order: what the reader must drop as removals, what was never seen not at all. */
-  shown (rows: readonly Row[]): readonly Row[] | Promise<readonly Row[]>
 }
 
 /** Of a server without rules: everybody sees everything. */
-export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null, shown: rows => rows }
+export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null }
 
 export type ViewDeps = JudgeDeps
 
@@ -61,9 +59,9 @@ export class Views {
     const [channels, version] = await Promise.all([this.#channels(user), this.#version(user)])
     const scope = user === null || (channels === undefined && version === undefined) ? undefined : await this.#scope(user, [user.id, channels ?? null, version ?? null])
     const common = { key: this.#key(user, scope), scope, channels, looksBack: authorize !== null }
-    if (authorize === null && channels === undefined) return { ...common, judge: null, shown: rows => rows }
+    if (authorize === null && channels === undefined) return { ...common, judge: null }
     const judge = new Judge(this.#deps, user, channels)
-    return { ...common, judge: rows => judge.judge(rows), shown: rows => shown(judge, rows) }
+    return { ...common, judge: rows => judge.judge(rows) }
   }
 
   async #channels (user: User | null): Promise<readonly string[] | undefined> {
@@ -109,16 +107,6 @@ export class Views {
     this.#numbers.set(user, number)
     return `${number}~${scope}`
   }
-}
-
-async function shown (judge: Judge, rows: readonly Row[]): Promise<readonly Row[]> {
-  const all: Row[] = []
-  for (let at = 0; at < rows.length;) {
-    const { rows: some, looked } = await judge.judge(rows.slice(at))
-    all.push(...some)
-    at += looked
-  }
-  return all
 }
 
 /** @returns each once, sorted @throws TypeError */

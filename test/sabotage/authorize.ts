@@ -86,8 +86,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 6 (Private): hidden versions are merged with',
     file: 'src/sync/plan.ts',
-    find: '...seen ? { base, since }',
-    replace: '...seen || base !== null ? { base, since }',
+    find: '...visible ? { base, since }',
+    replace: '...visible || base !== null ? { base, since }',
     test: 'test/security/access.test.ts',
     title: 'threat: to have a guess of a hidden value'
   },
