@@ -11,7 +11,8 @@ export const Version = message('Version', {
   timestamp: Timestamp,
   serverTimestamp: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'When the server committed it, by its own clock.' }),
   userId,
-  clientId
+  clientId,
+  address: nullable(Type.String(), 'Where it came from; null where the server does not know.')
 }, 'A version of a document that is still kept.')
 
 export const JournalRow = message('JournalRow', {

@@ -422,6 +422,8 @@ export interface components {
             userId: string | null;
             /** @description The replica that wrote it; null where it did not say. */
             clientId: string | null;
+            /** @description Where it came from; null where the server does not know. */
+            address: string | null;
         } & {
             [key: string]: unknown;
         };

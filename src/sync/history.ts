@@ -120,9 +120,8 @@ function idOf ({ id }: JournalRow): number {
   return id
 }
 
-/** The address is the operator's business: it comes with rules on who may see it. */
-function versionText ({ sequence, operation, document, timestamp, serverTimestamp, userId, clientId }: StoredEntry): string {
-  const facts = JSON.stringify({ timestamp, serverTimestamp, userId, clientId })
+function versionText ({ sequence, operation, document, timestamp, serverTimestamp, userId, clientId, address }: StoredEntry): string {
+  const facts = JSON.stringify({ timestamp, serverTimestamp, userId, clientId, address })
   return `{"sequence":${sequence},"operation":"${operation}","document":${document ?? 'null'},${facts.slice(1)}`
 }
 

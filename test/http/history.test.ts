@@ -26,8 +26,8 @@ t.test('versions newest first, with who and when, deletions too; beside them wha
   t.equal(status, 200)
   t.equal(headers.get('cache-control'), 'no-store')
   const [deletion, insert] = json.versions
-  t.strictSame(Object.keys(insert), ['sequence', 'operation', 'document', 'timestamp', 'serverTimestamp', 'userId', 'clientId'], 'no address')
-  t.match(insert, { sequence: 1, operation: 'insert', document: { n: 1 }, userId: null, clientId: 'phone', serverTimestamp: Number })
+  t.strictSame(Object.keys(insert), ['sequence', 'operation', 'document', 'timestamp', 'serverTimestamp', 'userId', 'clientId', 'address'])
+  t.match(insert, { sequence: 1, operation: 'insert', document: { n: 1 }, userId: null, clientId: 'phone', address: '127.0.0.1', serverTimestamp: Number })
   t.match(deletion, { sequence: 2, operation: 'delete', document: null, clientId: null })
   const [row] = json.journal
   t.match(row, { id: Number, status: 'rejected', code: 'forbidden_name', raw, messageId: 'refused', clientId: 'tablet', serverTimestamp: Number })
