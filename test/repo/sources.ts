@@ -28,7 +28,8 @@ export function files (folders: readonly string[], fits = /\.ts$/): Source[] {
     .flatMap((folder) => readdirSync(new URL(`${folder}/`, root), { withFileTypes: true, recursive: true })
       .filter((entry) => entry.isFile())
       .map((entry) => posix.join(entry.parentPath.replaceAll('\\', '/').slice(root.pathname.length), entry.name)))
-    .filter((path) => fits.test(path))
+    // What bench/peers has installed is not ours.
+    .filter((path) => fits.test(path) && !path.includes('/node_modules/'))
     .sort()
     .map((path) => ({ path, text: read(path) }))
 }
