@@ -53,8 +53,8 @@ export async function readPage (store: ChangeStore, query: PageQuery): Promise<P
 
 type After = Position['after']
 
-async function read (store: ChangeStore, { collections, view: { channels }, limit, bytes }: PageQuery, after: After): Promise<Page> {
-  return await store.read({ after, collections, ...channels !== undefined && { channels }, limit, bytes })
+function read (store: ChangeStore, { collections, view: { channels }, limit, bytes }: PageQuery, after: After): Promise<Page> {
+  return store.read(channels === undefined ? { after, collections, limit, bytes } : { after, collections, channels, limit, bytes })
 }
 
 function stateOf (page: Page, { looksBack }: View): LogState {

@@ -5,7 +5,8 @@ import { SyncError } from '../errors.ts'
 import { positionOf, type Position } from './cursor.ts'
 import { readPage, type PageAnswer, type PageQuery } from './page.ts'
 import type { User } from '../access.ts'
-import type { Views } from './view.ts'
+import { isAhead } from './validity.ts'
+import type { View, Views } from './view.ts'
 import { nextRing, waitForHead, type WaitDeps } from './wait.ts'
 
 export interface PullDeps extends WaitDeps {
@@ -30,7 +31,7 @@ export class Pulls {
   async pull (request: PullRequest, user: User | null, signal?: AbortSignal): Promise<PageAnswer> {
     const { limits } = this.#deps
     const asked = this.#query(request)
-    await this.waitForHead(asked.position, signal)
+    if (isAhead(asked.position, 0)) await this.waitForHead(asked.position, signal)
     const wait = Math.min(request.waitMs ?? 0, limits.waitMs)
     const answer = wait > 0 ? await this.#readOrWait(asked, user, { wait, signal }) : await this.#read(asked, user)
     if (typeof asked.position.after === 'number') return answer
@@ -45,9 +46,13 @@ export class Pulls {
   }
 
   /** With the reader's rights as they are at that moment. */
-  async #read (asked: Asked, user: User | null): Promise<PageAnswer> {
+  #read (asked: Asked, user: User | null): Promise<PageAnswer> {
     const { store, views } = this.#deps
-    return await readPage(store, { ...asked, view: await views.of(user) })
+    const { position, collections, limit, bytes } = asked
+    // Nothing is awaited or copied that need not be: together a fifth of a pull that finds nothing new.
+    const read = (view: View): Promise<PageAnswer> => readPage(store, { position, collections, limit, bytes, view })
+    const view = views.of(user)
+    return view instanceof Promise ? view.then(read) : read(view)
   }
 
   #query (request: PullRequest): Asked {
