@@ -19,8 +19,8 @@ export interface StreamSource {
   readonly pull: (input: PullInput) => Promise<PullResponse>
 }
 
-/** So many greetings in a row that did not come mean that streams do not get through here. */
-const LATE_HELLOS = 3
+/** So many connections in a row whose greeting or heartbeats did not come mean that streams do not get through here. */
+const HELD_BACK = 3
 /** Heartbeats that may be missing before a connection counts as dead. */
 const HEARTBEATS = 2.5
 const DEFAULT_HEARTBEAT_MS = 15_000
@@ -40,7 +40,8 @@ export class StreamReader {
   #retryMs: number
   /** Attempts in a row that came to nothing. */
   #failures = 0
-  #lateHellos = 0
+  /** Connections in a row that were held back. */
+  #heldBack = 0
 
   constructor (source: StreamSource) {
     this.#source = source
@@ -57,7 +58,7 @@ export class StreamReader {
     while (!signal.aborted) {
       let pause = 0
       try {
-        if (this.#lateHellos < LATE_HELLOS) pause = yield * this.#connection()
+        if (this.#heldBack < HELD_BACK) pause = yield * this.#connection()
         else yield * this.#polls()
       } catch (error) {
         if (signal.aborted) return
@@ -100,11 +101,14 @@ export class StreamReader {
           deadline.extend()
           const event = this.#take(frame, parser.retry)
           if (event !== undefined) yield event
-          if (event?.type === 'bye') return this.#afterBye(event)
+          if (event?.type === 'bye') {
+            this.#heldBack = 0
+            return this.#afterBye(event)
+          }
         }
       }
     } catch (error) {
-      if (!greeted && deadline.expired) this.#lateHellos++
+      this.#heldBack = deadline.expired ? this.#heldBack + 1 : greeted ? 0 : this.#heldBack
       throw error
     } finally {
       deadline.end()
@@ -116,7 +120,8 @@ export class StreamReader {
     const parsed = data === undefined || !(event === 'message' || namedEvents.has(event)) ? null : JSON.parse(data) as StreamEvent | null
     const known = parsed?.type === (event === 'message' ? 'pull-response' : event) ? parsed : undefined
     if (id !== undefined && id !== '') this.#cursor = id
-    this.#lateHellos = 0
+    // What came with the greeting may be all that gets through at once.
+    if (event === 'ping') this.#heldBack = 0
     // Of a server that asks for none, an endless loop would be made.
     if (retryMs !== undefined) this.#retryMs = Math.max(retryMs, this.#source.link.timing.backoffMs)
     if (known === undefined) return undefined
@@ -157,7 +162,7 @@ export class StreamReader {
       }
     } finally {
       // Next a stream is tried once: it may get through by now, and after a failed poll nobody knows what was the matter.
-      this.#lateHellos = LATE_HELLOS - 1
+      this.#heldBack = HELD_BACK - 1
     }
   }
 
