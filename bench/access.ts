@@ -5,7 +5,7 @@ import type { AudienceQuestion, FanLoad, FanResult } from './support/fan-loads.t
 import type { PullLoad } from './support/loads.ts'
 import { Helper, type Target } from './support/processes.ts'
 import type { Row } from './support/report.ts'
-import { interleave, medianOf, type Rounds } from './support/stats.ts'
+import { medianOf, type Rounds } from './support/stats.ts'
 import type { Suite, Work } from './support/suite.ts'
 import { READER, tokenOf, WRITER } from './support/tokens.ts'
 
@@ -17,6 +17,8 @@ export const access: Work = {
 }
 
 const everybody = Array.from({ length: 1000 }, (_, number) => `u${number}`)
+/** At most: what is compared is CPU, which is steadier than the time. */
+const ROUNDS = 3
 /** Documents of each. */
 const EACH = 100
 /** What a reader missed, and what others wrote between each two of these. */
@@ -68,12 +70,11 @@ async function beside (suite: Suite): Promise<Row[]> {
     crowd: await start(suite, 'channels', everybody.length * EACH, everybody),
     alone: await start(suite, 'channels', EACH)
   }
-  const { rounds, ms } = suite.settings
+  const { ms } = suite.settings
   const pulls = async (places: Readonly<Record<keyof typeof servers, Place>>): Promise<Rounds<'crowd' | 'alone'>> => {
     const pull = (name: keyof typeof servers) => () => suite.load({ kind: 'pull', ...servers[name], ...places[name], token: READER, ms, connections: 8, limit: 1000, follow: true, whole: true })
     const contenders = { crowd: pull('crowd'), alone: pull('alone') }
-    await interleave(1, contenders)
-    return await interleave(rounds, contenders)
+    return await suite.compare('one of 1,000 users', contenders, ROUNDS)
   }
   const beginning = { checkpoint: { global: 0 } }
   const full = await pulls({ crowd: beginning, alone: beginning })
@@ -92,15 +93,14 @@ const DOCUMENTS = 10_000
 
 /** A pull of everything by its owner. */
 async function asked (suite: Suite): Promise<Row[]> {
-  const { rounds, ms } = suite.settings
+  const { ms } = suite.settings
   const pull = async (rules: AccessServer['rules']) => {
     const server = await start(suite, rules, DOCUMENTS)
     await atEnd(server, DOCUMENTS)
     return () => suite.load({ kind: 'pull', ...server, ms, connections: 4, limit: 1000, checkpoint: { global: 0 }, follow: true, resume: `asked ${rules}`, ...rules !== 'none' && { token: READER } })
   }
   const contenders = { none: await pull('none'), sync: await pull('authorize'), async: await pull('async'), channels: await pull('channels') }
-  await interleave(1, contenders)
-  const found = await interleave(rounds, contenders)
+  const found = await suite.compare('pull', contenders, ROUNDS)
   const title = 'without rules'
   return [
     costRow(found, { work: 'pull of 10,000 documents, authorize', ours: 'sync', limit: 'none', title }),
@@ -111,7 +111,7 @@ async function asked (suite: Suite): Promise<Row[]> {
 
 /** A change that one of a thousand users with a stream each may see, against one that is sent to all. */
 async function fan (suite: Suite): Promise<Row[]> {
-  const { rounds, ms } = suite.settings
+  const { ms } = suite.settings
   const streams = everybody.length
   const listeners: Helper[] = []
   const listen = async (rules: AccessServer['rules']) => {
@@ -128,8 +128,7 @@ async function fan (suite: Suite): Promise<Row[]> {
   }
   try {
     const contenders = { none: await listen('none'), channels: await listen('channels'), authorize: await listen('authorize') }
-    await interleave(1, contenders)
-    const found = await interleave(rounds, contenders)
+    const found = await suite.compare('streams', contenders, ROUNDS)
     const title = 'without rules, sent to all'
     return [
       costRow(found, { work: '1,000 streams, a change for one of them, channels', ours: 'channels', limit: 'none', title }),
@@ -141,15 +140,14 @@ async function fan (suite: Suite): Promise<Row[]> {
 }
 
 async function pushed (suite: Suite): Promise<Row[]> {
-  const { rounds, ms } = suite.settings
+  const { ms } = suite.settings
   const push = async (rules: AccessServer['rules']) => {
     const server = await start(suite, rules)
     const token = rules.startsWith('jwt') ? { token: tokenOf(WRITER) } : rules === 'none' ? {} : { token: WRITER }
     return () => suite.load({ kind: 'push', ...server, ...token, ms, connections: 64, changes: 1 })
   }
   const contenders = { none: await push('none'), known: await push('known'), limited: await push('limited'), authorize: await push('authorize'), jwt: await push('jwt'), both: await push('jwt and authorize') }
-  await interleave(1, contenders)
-  const found = await interleave(rounds, contenders)
+  const found = await suite.compare('push', contenders, ROUNDS)
   const title = 'without rules'
   return [
     costRow(found, { work: 'push, 64 × 1 change, authorize', ours: 'authorize', limit: 'none', title }),

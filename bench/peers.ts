@@ -4,12 +4,13 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Target } from './support/processes.ts'
 import { rateRow, type Row } from './support/report.ts'
-import { interleave } from './support/stats.ts'
 import type { Suite } from './support/suite.ts'
 
 const folder = fileURLToPath(new URL('peers', import.meta.url))
 /** What a peer is filled with before it is pulled from. */
 const DOCUMENTS = 20_000
+/** At most: peers are slow, and their ratios large. */
+const ROUNDS = 3
 
 /** By the lockfile of their own: nobody else needs their 150 MB. */
 function install (): void {
@@ -25,7 +26,7 @@ async function start (suite: Suite): Promise<{ rxdb: Target, pouch: Target }> {
 
 export async function peerPushes (suite: Suite, server: Target): Promise<Row[]> {
   const { rxdb, pouch } = await start(suite)
-  const { rounds: count, ms } = suite.settings
+  const { ms } = suite.settings
   const rows: Row[] = []
   for (const { connections, changes, bar, aim } of [{ connections: 64, changes: 1, bar: 10, aim: 20 }, { connections: 8, changes: 100, bar: 3, aim: 5 }]) {
     const shape = { connections, changes, ms }
@@ -34,8 +35,7 @@ export async function peerPushes (suite: Suite, server: Target): Promise<Row[]> 
       rxdb: () => suite.load({ kind: 'rxdb-push', ...rxdb, ...shape }),
       pouch: () => suite.load({ kind: 'pouch-push', ...pouch, ...shape })
     }
-    await interleave(1, contenders)
-    const rounds = await interleave(Math.min(count, 3), contenders)
+    const rounds = await suite.compare(`${connections}×${changes} beside peers`, contenders, ROUNDS)
     const of = { work: `push ${connections}×${changes}`, unit: 'documents/s' }
     rows.push(
       rateRow({ ...of, limit: 'express-pouchdb, on disk', bar, aim }, { rounds, ours: 'server', limit: 'pouch' }),
@@ -46,7 +46,7 @@ export async function peerPushes (suite: Suite, server: Target): Promise<Row[]> 
 
 export async function peerPulls (suite: Suite, server: Target): Promise<Row[]> {
   const { rxdb, pouch } = await start(suite)
-  const { rounds: count, ms } = suite.settings
+  const { ms } = suite.settings
   await fill(suite, 'rxdb-push', rxdb)
   await fill(suite, 'pouch-push', pouch)
   const shape = { connections: 20, limit: 1000, ms: 2 * ms, checkpoint: { global: 0 }, follow: true }
@@ -55,8 +55,7 @@ export async function peerPulls (suite: Suite, server: Target): Promise<Row[]> {
     rxdb: () => suite.load({ kind: 'rxdb-pull', ...rxdb, ...shape }),
     pouch: () => suite.load({ kind: 'pouch-pull', ...pouch, ...shape })
   }
-  await interleave(1, contenders)
-  const rounds = await interleave(Math.min(count, 3), contenders)
+  const rounds = await suite.compare('first pull beside peers', contenders, ROUNDS)
   const of = { work: 'first pull, 20 clients', unit: 'documents/s' }
   return [
     rateRow({ ...of, limit: 'rxdb-server, in memory', bar: 5, aim: 25 }, { rounds, ours: 'server', limit: 'rxdb' }),

@@ -3,7 +3,6 @@ import { peerPulls } from './peers.ts'
 import type { PullLoad } from './support/loads.ts'
 import type { Target } from './support/processes.ts'
 import { rateRow, type Row } from './support/report.ts'
-import { interleave } from './support/stats.ts'
 import { headOf, type Suite, type Work } from './support/suite.ts'
 
 const DOCUMENTS = 100_000
@@ -40,7 +39,7 @@ async function checkFirstPull ({ port }: Target): Promise<void> {
 }
 
 async function firstPulls (suite: Suite, server: Target): Promise<Row[]> {
-  const { rounds: count, ms } = suite.settings
+  const { ms } = suite.settings
   const prepared = await suite.target('raw-http.ts', 'page', String(PAGE))
   const first = { kind: 'pull', ms, limit: PAGE, checkpoint: { global: 0 }, follow: true } as const
   const contenders = {
@@ -50,8 +49,7 @@ async function firstPulls (suite: Suite, server: Target): Promise<Row[]> {
     one: () => suite.load({ ...server, ...first, connections: 1, resume: 'one' }),
     onePage: () => suite.load({ ...prepared, ...first, kind: 'page', connections: 1 })
   }
-  await interleave(1, contenders)
-  const rounds = await interleave(count, contenders)
+  const rounds = await suite.compare('first pull', contenders)
   const unit = 'documents/s'
   const read = 'SQLite reading, as text'
   return [
@@ -63,7 +61,7 @@ async function firstPulls (suite: Suite, server: Target): Promise<Row[]> {
 }
 
 async function nothingNew (suite: Suite, server: Target): Promise<Row[]> {
-  const { rounds: count, ms } = suite.settings
+  const { ms } = suite.settings
   const fastify = await suite.target('raw-http.ts', 'fastify')
   const atHead: Pick<PullLoad, 'ms' | 'connections' | 'limit' | 'checkpoint' | 'epoch' | 'follow' | 'expect'> = {
     ms, connections: 64, limit: 100, follow: false, expect: 0, ...await headOf(server)
@@ -72,7 +70,6 @@ async function nothingNew (suite: Suite, server: Target): Promise<Row[]> {
     server: () => suite.load({ kind: 'pull', ...server, ...atHead }),
     fastify: () => suite.load({ kind: 'echo-pull', ...fastify, ...atHead })
   }
-  await interleave(1, contenders)
-  const rounds = await interleave(count, contenders)
+  const rounds = await suite.compare('nothing new', contenders)
   return [rateRow({ work: 'pull with nothing new', unit: 'pulls/s', limit: 'Fastify echo', bar: 0.6, aim: 0.8 }, { rounds, ours: 'server', limit: 'fastify' })]
 }

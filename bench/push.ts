@@ -3,7 +3,6 @@ import { peerPushes } from './peers.ts'
 import type { PushLoad } from './support/loads.ts'
 import type { Target } from './support/processes.ts'
 import { rateRow, type Row } from './support/report.ts'
-import { interleave } from './support/stats.ts'
 import { headOf, type Suite, type Work } from './support/suite.ts'
 
 /** A server and how many of its changes were acknowledged, to be compared with its log in the end. */
@@ -45,7 +44,7 @@ export const push: Work = {
 }
 
 async function oneByOne (suite: Suite, pushes: Counted): Promise<Row[]> {
-  const { rounds: count, ms } = suite.settings
+  const { ms } = suite.settings
   const node = await suite.target('raw-http.ts', 'node')
   const fastify = await suite.target('raw-http.ts', 'fastify')
   const shape = { connections: 64, changes: 1 }
@@ -54,9 +53,7 @@ async function oneByOne (suite: Suite, pushes: Counted): Promise<Row[]> {
     node: () => suite.load({ kind: 'echo', ...node, ms, ...shape }),
     fastify: () => suite.load({ kind: 'echo', ...fastify, ms, ...shape })
   }
-  // The first slice finds every process cold.
-  await interleave(1, contenders)
-  const rounds = await interleave(count, contenders)
+  const rounds = await suite.compare('64×1', contenders)
   const of = { work: 'push 64×1', unit: 'documents/s' }
   return [
     rateRow({ ...of, limit: 'node:http echo', bar: 0.3, aim: 0.5 }, { rounds, ours: 'server', limit: 'node' }),
@@ -65,7 +62,7 @@ async function oneByOne (suite: Suite, pushes: Counted): Promise<Row[]> {
 }
 
 async function byHundreds (suite: Suite, pushes: Counted): Promise<Row[]> {
-  const { rounds: count, ms } = suite.settings
+  const { ms } = suite.settings
   const shape = { connections: 8, changes: 100 }
   const contenders = {
     inserts: () => pushes.push(shape),
@@ -73,8 +70,7 @@ async function byHundreds (suite: Suite, pushes: Counted): Promise<Row[]> {
     updates: () => pushes.push({ ...shape, updates: true }),
     rawUpdates: () => suite.sqlite({ work: 'update', path: 'raw.db', ms })
   }
-  await interleave(1, contenders)
-  const rounds = await interleave(count, contenders)
+  const rounds = await suite.compare('8×100', contenders)
   const of = { unit: 'documents/s', limit: 'SQLite, same rows', bar: 0.5, aim: 0.7 }
   return [
     rateRow({ ...of, work: 'push 8×100, inserts' }, { rounds, ours: 'inserts', limit: 'rawInserts' }),
@@ -83,12 +79,11 @@ async function byHundreds (suite: Suite, pushes: Counted): Promise<Row[]> {
 }
 
 async function alone (suite: Suite, pushes: Counted): Promise<Row[]> {
-  const { rounds: count, ms } = suite.settings
+  const { ms } = suite.settings
   const contenders = {
     server: () => pushes.push({ connections: 1, changes: 1 }, ms / 2),
     commit: () => suite.sqlite({ work: 'commit', path: 'bare.db', ms: ms / 2 })
   }
-  await interleave(1, contenders)
-  const rounds = await interleave(count, contenders)
+  const rounds = await suite.compare('1×1', contenders)
   return [rateRow({ work: 'push 1×1', unit: 'documents/s', limit: 'bare FULL commit', bar: 0.5, aim: 0.8 }, { rounds, ours: 'server', limit: 'commit' })]
 }

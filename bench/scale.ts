@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Target } from './support/processes.ts'
 import { startServer } from './support/processes.ts'
 import type { Row } from './support/report.ts'
-import { interleave, median, medianOf, type Contenders, type Rounds } from './support/stats.ts'
+import { interleave, median, medianOf, type Contenders } from './support/stats.ts'
 import { caughtUp, headOf, type Suite, type Work } from './support/suite.ts'
 
 const SMALL = 10_000
@@ -56,8 +56,7 @@ async function pushed (suite: Suite, server: Target, shape: { connections: numbe
 
 /** Times per operation compare as rates do the other way round. */
 export async function growth (suite: Suite, { work, size, small }: { work: string, size: string, small: string }, pair: Pair): Promise<Row> {
-  await interleave(1, pair)
-  const rounds: Rounds<'small' | 'large'> = await interleave(suite.settings.rounds, pair)
+  const rounds = await suite.compare(work, pair)
   return {
     work: `growth, ${work}: ${size}`,
     unit: 'µs each',

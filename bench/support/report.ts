@@ -1,6 +1,4 @@
-/** What was measured, as a table for people and as JSON for comparing. */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { arch, cpus, platform } from 'node:os'
+/** What was measured, as a table for people. */
 import { median, type Rounds } from './stats.ts'
 
 export interface Row {
@@ -46,6 +44,7 @@ export function rateRow<Name extends string> (row: Pick<Row, 'work' | 'unit' | '
   }
 }
 
+/** What a row with a bar or an aim shows; '' without. */
 export function verdict ({ ratio, bar, aim, lowerIsBetter = false }: Row): string {
   const reaches = (bound: number | undefined): boolean => bound !== undefined && (lowerIsBetter ? ratio <= bound : ratio >= bound)
   if (bar === undefined) return aim === undefined ? '' : reaches(aim) ? 'aim reached' : 'below aim'
@@ -66,7 +65,7 @@ function cells (row: Row): string[] {
   ]
 }
 
-function figure (value: number): string {
+export function figure (value: number): string {
   if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
   if (value >= 1e4) return `${(value / 1e3).toPrecision(3)} k`
   if (value >= 1e3) return String(Math.round(value))
@@ -79,12 +78,6 @@ export function tableText (rows: readonly Row[]): string {
   return lines.map(line => line.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n')
 }
 
-/** Writes `<name>.json` and `<name>.md`. */
-export function writeResults (folder: string, name: string, rows: readonly Row[]): void {
-  mkdirSync(folder, { recursive: true })
-  const machine = { node: process.version, platform: `${platform()} ${arch()}`, cores: cpus().length }
-  const date = new Date().toISOString()
-  writeFileSync(`${folder}/${name}.json`, JSON.stringify({ date, machine, rows: rows.map(row => ({ ...row, result: verdict(row) })) }, null, 2) + '\n')
-  const markdown = [header, header.map(() => '---'), ...rows.map(cells)].map(line => `| ${line.join(' | ')} |`).join('\n')
-  writeFileSync(`${folder}/${name}.md`, `# Benchmark\n\n${date.slice(0, 10)}, Node ${process.version}, ${machine.cores} cores, ${machine.platform}. Server, load generator and what each is compared with ran on one machine in interleaved rounds: the ratios count, not the figures.\n\n${markdown}\n`)
+export function markdownTable (rows: readonly Row[]): string {
+  return [header, header.map(() => '---'), ...rows.map(cells)].map(line => `| ${line.join(' | ')} |`).join('\n')
 }

@@ -6,7 +6,7 @@ import type { Load, LoadResult } from './loads.ts'
 import { Helper, startServer, startTarget, type Target } from './processes.ts'
 import type { SqliteQuestion } from './raw-sqlite.ts'
 import type { Row } from './report.ts'
-import type { Sample } from './stats.ts'
+import { interleave, type Contenders, type Rounds, type Sample } from './stats.ts'
 
 export interface Settings {
   /** Of every comparison. */
@@ -26,6 +26,9 @@ export interface Work {
   run (suite: Suite): Promise<Row[]>
 }
 
+/** Of its length, what a slice of the warm-up takes. */
+const WARM_UP = 0.4
+
 /** Files and processes of one work; all end with it. */
 export class Suite {
   readonly settings: Settings
@@ -33,6 +36,8 @@ export class Suite {
   readonly #ends: Array<() => Promise<void>> = []
   #generator: Helper | undefined
   #sqlite: Helper | undefined
+  /** Of a slice's length, what is run. */
+  #share = 1
 
   constructor (settings: Settings) {
     this.settings = settings
@@ -50,13 +55,24 @@ export class Suite {
 
   async load (load: Load): Promise<LoadResult> {
     this.#generator ??= this.#keep(Helper.start('generator.ts'))
-    return await this.#generator.ask<LoadResult>(load)
+    return await this.#generator.ask<LoadResult>({ ...load, ms: load.ms * this.#share })
   }
 
   /** SQLite without a server, on a file of its own. */
   async sqlite (question: SqliteQuestion): Promise<Sample> {
     this.#sqlite ??= this.#keep(Helper.start('raw-sqlite.ts'))
-    return await this.#sqlite.ask<Sample>({ ...question, path: join(this.folder, question.path) })
+    return await this.#sqlite.ask<Sample>({ ...question, path: join(this.folder, question.path), ...'ms' in question && { ms: question.ms * this.#share } })
+  }
+
+  /** Interleaved rounds, after one of short slices that finds every process cold. */
+  async compare<Name extends string> (title: string, contenders: Contenders<Name>, most = Infinity): Promise<Rounds<Name>> {
+    const start = performance.now()
+    this.#share = WARM_UP
+    await interleave(1, contenders)
+    this.#share = 1
+    const rounds = await interleave(Math.min(this.settings.rounds, most), contenders)
+    process.stderr.write(`  ${title}: ${Object.keys(contenders).join(', ')} (${((performance.now() - start) / 1000).toFixed(0)} s)\n`)
+    return rounds
   }
 
   async end (): Promise<void> {
