@@ -4,6 +4,7 @@ import { audit } from './commands/audit.ts'
 import { backup } from './commands/backup.ts'
 import { check } from './commands/check.ts'
 import { compact } from './commands/compact.ts'
+import { doctor } from './commands/doctor.ts'
 import { erase } from './commands/erase.ts'
 import { exportDocuments } from './commands/export.ts'
 import { history } from './commands/history.ts'
@@ -18,7 +19,7 @@ import { token } from './commands/token.ts'
 import type { Group } from './help.ts'
 
 export const groups: readonly Group[] = [
-  { title: 'Serve', commands: [serve, token] },
+  { title: 'Serve', commands: [serve, token, doctor] },
   { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, audit, check] },
   { title: 'Save it and put it back', commands: [backup, restore] },
   { title: 'Move documents', commands: [exportDocuments, importDocuments] },

@@ -39,7 +39,8 @@ const rules: readonly Rule[] = [
   { files: /^src\/http\//, may: only('src/http/.*', 'src/auth/.*', 'src/sync/.*', 'schema/.*', 'src/errors\\.ts', 'src/config\\.ts', ports, 'fastify', '@fastify/.*', '@scalar/fastify-api-reference', '@sinclair/typebox', 'ajv', 'yaml', 'node:http2?', 'node:net', 'node:tls', platform), types: only('src/(access|edge)\\.ts') },
   { files: /^src\/backends\.ts$/, may: only('src/config\\.ts', 'src/errors\\.ts', ports, platform), late: only('src/changelog/.*', 'src/pubsub/.*') },
   { files: /^src\/(server|server-types|lifecycle|compose|local)\.ts$/, may: only('src/(compose|lifecycle|server-types|config|errors|backends)\\.ts', 'src/http/.*', 'src/auth/.*', 'src/sync/.*', 'src/pubsub/memory\\.ts', ports, 'src/metrics/.*', 'schema/.*', 'fastify', 'node:http', 'node:net', platform), types: only('src/edge\\.ts'), late: only('src/changelog/.*') },
-  { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/auth/(jwt|mint)\\.ts', 'src/(edge|server|local|access|collections|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', 'node:tls', platform), types: only(ports, 'src/changelog/view\\.ts') },
+  { files: /^src\/doctor\//, may: only('src/doctor/.*', 'src/client/sse-parser\\.ts', 'schema/version\\.ts', 'node:(crypto|dns/promises|http|http2|https|net|tls)') },
+  { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/doctor/(doctor|site)\\.ts', 'src/auth/(jwt|mint)\\.ts', 'src/(edge|server|local|access|collections|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', 'node:tls', platform), types: only(ports, 'src/changelog/view\\.ts', 'src/doctor/(chart|mends)\\.ts') },
   { files: /^src\/index\.ts$/, may: only('src/.*', 'schema/.*') },
   { files: /^src\/client\//, may: only('src/client/.*', 'openapi-fetch'), types: only('schema/.*') },
   { files: /^src\/conformance\//, may: only('src/conformance/.*', 'src/errors\\.ts', ports, 'schema/.*', 'node:assert', 'node:assert/strict', platform) }
