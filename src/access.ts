@@ -45,15 +45,43 @@ export interface AccessOptions {
   accessVersion?: AccessVersion
 }
 
-/** The rules that were given; null for those that were not. */
+/** The rules that were given; null for those that were not. Of public collections they say that everybody may read them. */
 export type AccessRules = { readonly [Name in keyof AccessOptions]-?: NonNullable<AccessOptions[Name]> | null }
+
+/** Where documents of public collections are filed, and what every user reads. */
+const PUBLIC_CHANNEL = '*public*'
 
 const names = ['authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion'] as const satisfies ReadonlyArray<keyof AccessOptions>
 
-/** @throws TypeError naming the option that is wrong */
-export function resolveAccess (options: AccessOptions): AccessRules {
+/** @param open collections that everybody may read: about reads of them no rule is asked. @throws TypeError naming the option that is wrong */
+export function resolveAccess (options: AccessOptions, open: ReadonlySet<string> = new Set()): AccessRules {
   for (const name of names) if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} must be a function`)
   const { authenticate = null, authorize = null, channels = null, channelsOf = null, accessVersion = null } = options
   if ((channels === null) !== (channelsOf === null)) throw new TypeError('channels and channelsOf need each other: one files documents, the other says who reads them')
-  return Object.freeze({ authenticate, authorize, channels, channelsOf, accessVersion })
+  const rules = { authenticate, authorize, channels, channelsOf, accessVersion }
+  return Object.freeze(open.size === 0 ? rules : { ...rules, ...opened(rules, open) })
+}
+
+function opened ({ authorize, channels, channelsOf }: AccessRules, open: ReadonlySet<string>): Partial<AccessRules> {
+  return {
+    ...authorize !== null && { authorize: (...asked: Parameters<Authorize>) => (asked[2] === 'read' && open.has(asked[1])) || authorize(...asked) },
+    ...channels !== null && { channels: filedOpenly(channels, open) },
+    ...channelsOf !== null && { channelsOf: async (user: User) => withPublic(await channelsOf(user)) }
+  }
+}
+
+/** A filing is known by its function's text: which collections are public is a part of it, or what is public no more stayed filed. */
+function filedOpenly (channels: Channels, open: ReadonlySet<string>): Channels {
+  const filed: Channels = (collection, document) => {
+    if (open.has(collection)) return [PUBLIC_CHANNEL]
+    const names = channels(collection, document)
+    if (Array.isArray(names) && names.includes(PUBLIC_CHANNEL)) throw new TypeError(`the channel ${PUBLIC_CHANNEL} is the server's own`)
+    return names
+  }
+  return Object.assign(filed, { toString: () => `${String(channels)}\n${JSON.stringify([...open].sort())}` })
+}
+
+/** What is no array is told by who checks it. */
+function withPublic (names: readonly string[]): readonly string[] {
+  return Array.isArray(names) ? [...names, PUBLIC_CHANNEL] : names
 }

@@ -60,6 +60,15 @@ export function resolveCollections (server: Omit<CollectionOptions, 'validate'> 
   return { strategyOf: collection => strategies.get(collection) ?? otherwise, validatorOf: collection => validators.get(collection) ?? null }
 }
 
+/** @throws TypeError naming what cannot be a collection */
+export function publicFrom (names: readonly string[] = []): ReadonlySet<string> {
+  if (!Array.isArray(names)) throw new TypeError('publicCollections must be a list of names')
+  for (const name of names as unknown[]) {
+    if (typeof name !== 'string' || !namePattern.test(name)) throw new TypeError(`publicCollections: ${JSON.stringify(name)} cannot be the name of a collection`)
+  }
+  return new Set(names)
+}
+
 function strategyFrom ({ conflictStrategy, resolveConflict }: CollectionOptions, name: string): Strategy | undefined {
   if (conflictStrategy !== undefined && !conflictStrategies.includes(conflictStrategy)) {
     throw new TypeError(`${name}conflictStrategy must be one of ${conflictStrategies.join(', ')}, not ${String(conflictStrategy)}`)

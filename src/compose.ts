@@ -14,6 +14,7 @@ import type { Services } from './http/services.ts'
 import { checkChange } from './http/validate.ts'
 import { Access } from './sync/access.ts'
 import { Audit } from './sync/audit.ts'
+import { Changes } from './sync/changes.ts'
 import type { Clock } from './sync/clock.ts'
 import { Erasures } from './sync/erasures.ts'
 import { LiveFeed } from './sync/feed.ts'
@@ -25,7 +26,7 @@ import { Pushes } from './sync/push.ts'
 import { Revivals } from './sync/revival.ts'
 import { isAudited, Sealing } from './sync/sealing.ts'
 import { Sight } from './sync/sight.ts'
-import { Views } from './sync/view.ts'
+import { PublicViews, Views } from './sync/view.ts'
 
 export const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
 
@@ -59,6 +60,7 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
   const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed: nothing was allowed by it') })
   const audit = new Audit({ clock, logger, onAudit: config.onAudit })
   const views = new Views({ store, access, rules })
+  const publicViews = new PublicViews({ store, access, rules })
   const sight = new Sight({ store, rules, access, views })
   const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
   const feed = feedOf(config, { store, bell, views })
@@ -71,7 +73,7 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
     version,
     ...whoAsks(config),
     pushes,
-    pulls: new Pulls({ store, bell, clock, limits, views }),
+    ...readsOf(config, { store, bell, views, publicViews }),
     histories: new Histories({ store, limits, sight, clock }),
     revivals: new Revivals({ store, clock, pushes, audit, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
     feed,
@@ -81,10 +83,16 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
     activity: new Activity(),
     inFlight: new BytesInFlight(limits.inFlightBytes, limits.inFlightBytesPerUser),
     requestsInFlight: new RequestsInFlight(limits.requestsPerUser),
+    anonymousInFlight: new RequestsInFlight(limits.anonymousRequests),
     ...edge,
     draining,
     logRequests: wantsDebug(logger)
   }
+}
+
+function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<Services, 'store' | 'bell'> & { views: Views, publicViews: Views }): Pick<Services, 'pulls' | 'changes'> {
+  const pulls = new Pulls({ ...log, clock, limits, views })
+  return { pulls, changes: new Changes({ pulls, publicPulls: new Pulls({ ...log, clock, limits, views: publicViews }), publicCollections }) }
 }
 
 function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logger, ...config }: Config, parts: Pick<Services, 'store' | 'bell'> & { views: Views }): LiveFeed {

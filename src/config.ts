@@ -2,7 +2,7 @@ import { resolveAccess } from './access.ts'
 import type { AccessOptions, AccessRules } from './access.ts'
 import type { OnAudit } from './audit-event.ts'
 import type { ChangeLog } from './changelog/changelog.ts'
-import { resolveCollections } from './collections.ts'
+import { publicFrom, resolveCollections } from './collections.ts'
 import type { CollectionOptions, Collections, ConflictStrategy, ResolveConflict } from './collections.ts'
 import { resolveEdge } from './edge.ts'
 import type { Edge, EdgeOptions } from './edge.ts'
@@ -28,6 +28,8 @@ export const defaultLimits = {
   inFlightBytesPerUser: 96 * MiB,
   /** A thousand requests at once from one user, long polls too, then 429. */
   requestsPerUser: 100,
+  /** Readers of public collections whom nobody knows: their requests at once in all, and of one address as of a user, then 429. */
+  anonymousRequests: 1000,
   /** One push that holds all others up. */
   changesPerPush: 10_000,
   /** One document that every reader must load. As stored, in UTF-8. */
@@ -153,6 +155,8 @@ export interface PocketServerOptions extends AccessOptions, EdgeOptions {
   open?: boolean
   /** Names under which a browser may reach a server without authentication, beside loopback ones. */
   hosts?: readonly string[]
+  /** Collections that everybody may read, without a token too, and that caches may keep: `['posts']`; see [Cacheable reads](#cacheable-reads). Default none. */
+  publicCollections?: readonly string[]
   /** How conflicts are settled: `last-write-wins` (default), `server-wins`, `client-wins` or `merge`; see [Conflicts](#conflicts). */
   conflictStrategy?: ConflictStrategy
   /** Your own rule instead: `(conflict) => document | null`, sync or async; see [Conflicts](#conflicts). */
@@ -195,6 +199,7 @@ export interface Config extends Edge {
   readonly open: boolean
   readonly hosts: readonly string[]
   readonly collections: Collections
+  readonly publicCollections: ReadonlySet<string>
   readonly limits: Limits
   readonly retention: Retention
   readonly heartbeatInterval: number
@@ -229,7 +234,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'authenticate', 'jwt', 'ticketStore', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'authenticate', 'jwt', 'ticketStore', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'publicCollections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect', 'onAudit'
 ])
 
@@ -247,17 +252,19 @@ export function resolveConfig (options: PocketServerOptions = {}): Config {
   for (const name of Object.keys(options)) {
     if (!known.has(name)) throw new TypeError(`${name} is not supported by this version of @pocket/server, and ignoring it would not be safe; there are ${[...known].join(', ')}`)
   }
+  const publicCollections = publicFrom(options.publicCollections)
   const { authenticate, jwt } = authenticateOf(options, (fields, message) => options.logger?.error(fields, message))
   const streams = options.maxConnectionsPerUser === undefined ? {} : { streamsPerUser: options.maxConnectionsPerUser }
   const retained = { ...options.historyRetention !== undefined && { history: options.historyRetention }, ...options.tombstoneRetention !== undefined && { tombstones: options.tombstoneRetention } }
   return Object.freeze({
-    access: resolveAccess({ ...options, ...authenticate !== undefined && { authenticate } }),
+    access: resolveAccess({ ...options, ...authenticate !== undefined && { authenticate } }, publicCollections),
     jwt,
     ticketStore: options.ticketStore ?? null,
     ...resolveEdge(options),
     open: options.open ?? false,
     hosts: Object.freeze([...options.hosts ?? []]),
     collections: resolveCollections(options),
+    publicCollections,
     limits: merged('limits', defaultLimits as Limits, { ...streams, ...options.limits }),
     retention: looksBack(merged('retention', defaultRetention as Retention, { ...retained, ...options.retention }), options),
     heartbeatInterval: number('heartbeatInterval', options.heartbeatInterval ?? 15_000, 5_000, 25_000),

@@ -84,3 +84,8 @@ export function oneOf<T extends string> (what: string, text: string, words: read
   if (word === undefined) throw new UsageError(`${what} is one of ${words.join(', ')}, not "${text}"`)
   return word
 }
+
+/** Names between commas. */
+export function listOf (text: string): string[] {
+  return text.split(',').map(part => part.trim()).filter(part => part !== '')
+}

@@ -4,13 +4,14 @@ import { watchFile, unwatchFile } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import type { CorsOptions, EdgeOptions, TlsOptions } from '../edge.ts'
 import { resolveEdge } from '../edge.ts'
+import { listOf } from './arguments.ts'
 import { CommandError, UsageError } from './exit.ts'
 
 export const edgeOptions = {
   'tls-cert': { type: 'string', value: '<file>', env: 'POCKET_TLS_CERT', summary: 'certificate with those above it, PEM: HTTPS, HTTP/2' },
   'tls-key': { type: 'string', value: '<file>', env: 'POCKET_TLS_KEY', summary: 'its key, PEM' },
   'cors-origin': { type: 'string', value: '<origins>', env: 'POCKET_CORS_ORIGIN', summary: 'origins whose pages may use this server: a,b or *' },
-  'trust-proxy': { type: 'string', value: '<proxies>', env: 'POCKET_TRUST_PROXY', summary: 'whose X-Forwarded-For counts: loopback,10.0.0.0/8; or how many' },
+  'trust-proxy': { type: 'string', value: '<proxies>', env: 'POCKET_TRUST_PROXY', summary: 'whose X-Forwarded-For counts: loopback,10.0.0.0/8; how many' },
   'no-rate-limit': { type: 'boolean', env: 'POCKET_NO_RATE_LIMIT', summary: 'let users and addresses ask and change as much as they like' }
 } as const
 
@@ -28,10 +29,6 @@ export async function edgeOf (given: Given): Promise<EdgeOptions> {
     throw new UsageError((error as Error).message)
   }
   return options
-}
-
-function listOf (text: string): string[] {
-  return text.split(',').map(part => part.trim()).filter(part => part !== '')
 }
 
 function trustOf (text: string): number | boolean | string[] {

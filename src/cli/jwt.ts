@@ -7,7 +7,7 @@ import { CommandError, UsageError } from './exit.ts'
 
 /** What the server and `token` need alike. */
 export const issuerOptions = {
-  'jwt-secret': { type: 'string', value: '<text>', env: 'POCKET_JWT_SECRET', summary: 'secret of tokens, 32 bytes or more; as an argument ps shows it' },
+  'jwt-secret': { type: 'string', value: '<text>', env: 'POCKET_JWT_SECRET', summary: 'secret of tokens, 32 bytes or more; ps shows an argument' },
   'jwt-issuer': { type: 'string', value: '<text>', env: 'POCKET_JWT_ISSUER', summary: 'what iss of a token must be' },
   'jwt-audience': { type: 'string', value: '<text>', env: 'POCKET_JWT_AUDIENCE', summary: 'what aud of a token must name' }
 } as const

@@ -12,10 +12,10 @@ function spoken (ms: number): string {
 
 /** The same for the server and for `compact`, so that both drop the same. */
 export const retentionOptions = {
-  history: { type: 'string', value: '<time>', env: 'POCKET_HISTORY', default: spoken(defaultRetention.history), summary: 'keep superseded versions this long: 30d, 12h, 0, forever' },
-  tombstones: { type: 'string', value: '<time>', env: 'POCKET_TOMBSTONES', default: spoken(defaultRetention.tombstones), summary: 'keep tombstones, identities this long; at least --history' },
-  journal: { type: 'string', value: '<time>', env: 'POCKET_JOURNAL', default: spoken(defaultRetention.journal), summary: 'keep losers of conflicts and refused changes this long' },
-  pushes: { type: 'string', value: '<time>', env: 'POCKET_PUSHES', default: spoken(defaultRetention.pushes), summary: 'keep records of pushes, which tell repeats, this long' }
+  history: { type: 'string', value: '<time>', env: 'POCKET_HISTORY', default: spoken(defaultRetention.history), summary: 'keep superseded versions so long: 30d, 12h, 0, forever' },
+  tombstones: { type: 'string', value: '<time>', env: 'POCKET_TOMBSTONES', default: spoken(defaultRetention.tombstones), summary: 'keep tombstones, identities so long; at least --history' },
+  journal: { type: 'string', value: '<time>', env: 'POCKET_JOURNAL', default: spoken(defaultRetention.journal), summary: 'keep losers of conflicts and refused changes so long' },
+  pushes: { type: 'string', value: '<time>', env: 'POCKET_PUSHES', default: spoken(defaultRetention.pushes), summary: 'keep records of pushes, which tell repeats, so long' }
 } as const
 
 /** @throws UsageError naming the option */

@@ -40,6 +40,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Changes since a cursor, cacheable
+         * @description The page of a pull by URL, without a time and with the id "get". The next one begins at since=<checkpoint.global>~e<epoch>[~c<checkpoint.scope>][~s<checkpoint.snapshot>]. Of public collections alone, and asked without credentials, caches may share it; else it is its caller's. Put collections and parameters in alphabetical order, so that equal questions are one. After a 410 add a random r=.
+         */
+        get: operations["changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sync/history/{collection}/{documentId}": {
         parameters: {
             query?: never;
@@ -712,6 +732,118 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["PullResponse"];
+                };
+            };
+            /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */
+            401: {
+                headers: {
+                    /** @description Bearer realm="sync", and error="invalid_token" where a token was sent. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changes: {
+        parameters: {
+            query?: {
+                /** @description Names, separated by commas; absent: all that you may read. */
+                collections?: string;
+                /** @description The epoch of since, where the cursor does not hold it. */
+                epoch?: string;
+                /** @description Entries in all; larger ones are lowered to the server's maximum. */
+                limit?: number;
+                /** @description A cursor; absent: 0, the beginning. */
+                since?: string;
+                /** @description Wait this many seconds for something new; lowered to the server's maximum. Such an answer is not kept. */
+                wait?: number;
+            };
+            header?: {
+                /** @description Answers 304 where nothing else would come. */
+                "If-None-Match"?: string;
+                /** @description The version of the protocol the client speaks; 426 when this server does not. */
+                "Sync-Protocol"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    /** @description Of exactly these bytes. */
+                    ETag?: string;
+                    /** @description Who may keep it, and for how long. */
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "pull-response",
+                     *       "id": "get",
+                     *       "changes": {
+                     *         "todos": [
+                     *           {
+                     *             "operation": "update",
+                     *             "documentId": "todo-1",
+                     *             "document": {
+                     *               "_id": "todo-1",
+                     *               "title": "Updated"
+                     *             },
+                     *             "timestamp": 1704067200000,
+                     *             "sequence": 96
+                     *           }
+                     *         ]
+                     *       },
+                     *       "checkpoint": {
+                     *         "global": 101
+                     *       },
+                     *       "hasMore": false,
+                     *       "epoch": "k3f9"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PullResponse"];
+                };
+            };
+            /** @description What If-None-Match names is what would be answered. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */

@@ -1,7 +1,7 @@
 /** Ready JSON text, written straight to the response. */
-import { promisify } from 'node:util'
-import { brotliCompress, constants, gzip } from 'node:zlib'
 import { SyncError } from '../errors.ts'
+import { codingOf, coderOf } from './coding.ts'
+import { etagOf, isKnown } from './etag.ts'
 import type { Exchange } from './exchange.ts'
 import { SAFE } from './head.ts'
 import type { Services } from './services.ts'
@@ -12,6 +12,8 @@ export interface Answer {
   readonly status?: number
   /** Names and values in turn. */
   readonly headers?: readonly string[]
+  /** Names of request headers by which answers differ, beside Accept-Encoding. With them it may be asked for again, by its ETag. */
+  readonly vary?: string
 }
 
 /** Below this many characters a packet is a packet. */
@@ -19,15 +21,23 @@ const WORTH_CODING = 1024
 
 /** Coded, where the client takes that and there is something to gain. */
 export function sendJson (services: Services, exchange: Exchange, answer: Answer): Promise<void> | void {
-  const { body, headers = none } = answer
-  if (body.length <= WORTH_CODING) return write(services, exchange, answer, body)
-  const coding = codingOf(exchange.request.headers['accept-encoding'])
+  const { body, headers = none, vary } = answer
+  if (body.length <= WORTH_CODING && vary === undefined) return write(services, exchange, answer, body)
+  const { request, response } = exchange
+  const { coding, plain } = codingOf(request.headers['accept-encoding'])
+  const used = body.length <= WORTH_CODING && plain ? null : coding
   // What is set before, by CORS or a host, stays.
-  const vary = exchange.response.getHeader('vary')
-  const varied = { ...answer, headers: [...headers, 'vary', vary === undefined ? 'accept-encoding' : `${String(vary)}, accept-encoding`] }
-  if (coding === null) return write(services, exchange, varied, body)
-  varied.headers.push('content-encoding', coding)
-  return coders[coding](body).then(coded => write(services, exchange, varied, coded))
+  const before = response.getHeader('vary')
+  const varied = [...headers, 'vary', [before, vary, 'accept-encoding'].filter(name => name !== undefined).join(', ')]
+  if (vary !== undefined) {
+    // Of what this caller is about to be sent: it confirms no other bytes.
+    const etag = etagOf(body, used)
+    varied.push('etag', etag)
+    if (isKnown(etag, request.headers['if-none-match'])) return writeHead(services, exchange, { ...answer, status: 304, headers: varied })
+  }
+  if (used === null) return write(services, exchange, { ...answer, headers: varied }, body)
+  varied.push('content-encoding', used)
+  return coderOf(used)(body).then(coded => write(services, exchange, { ...answer, headers: varied }, coded))
 }
 
 const none: readonly string[] = []
@@ -44,35 +54,17 @@ function hold ({ inFlight }: Services, { response, user }: Exchange, bytes: numb
   response.once('close', () => share.give(bytes))
 }
 
-function write (services: Services, exchange: Exchange, { status = 200, cacheControl, headers }: Answer, coded: string | Buffer): void {
-  const { request, response } = exchange
+function write (services: Services, exchange: Exchange, answer: Answer, coded: string | Buffer): void {
   const length = Buffer.byteLength(coded)
   hold(services, exchange, length)
-  const head = [
-    'content-type', 'application/json',
-    'cache-control', cacheControl,
-    ...SAFE,
-    'content-length', String(length)
-  ]
-  if (headers !== undefined) head.push(...headers)
-  if (services.draining.aborted && request.httpVersionMajor < 2) head.push('connection', 'close')
+  writeHead(services, exchange, answer, ['content-type', 'application/json', 'content-length', String(length)])
+  exchange.response.end(coded)
+}
+
+/** Without a body of that kind the answer ends here. */
+function writeHead ({ draining }: Services, { request, response }: Exchange, { status = 200, cacheControl, headers = none }: Answer, body?: readonly string[]): void {
+  const head = [...body ?? none, 'cache-control', cacheControl, ...SAFE, ...headers]
+  if (draining.aborted && request.httpVersionMajor < 2) head.push('connection', 'close')
   response.writeHead(status, head)
-  response.end(coded)
-}
-
-type Coding = 'gzip' | 'br'
-
-const zip = promisify<string, object, Buffer>(gzip)
-const brotli = promisify<string, object, Buffer>(brotliCompress)
-
-/** Quick rather than small: a page is coded for one reader. */
-const coders: Record<Coding, (text: string) => Promise<Buffer>> = {
-  gzip: text => zip(text, { level: 3 }),
-  br: text => brotli(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 3 } })
-}
-
-function codingOf (accept: string | string[] | undefined): Coding | null {
-  if (typeof accept !== 'string') return null
-  const taken = accept.toLowerCase().split(',').filter(part => !/;\s*q=0(\.0*)?\s*$/.test(part)).map(part => part.split(';', 1)[0]!.trim())
-  return taken.includes('gzip') ? 'gzip' : taken.includes('br') ? 'br' : null
+  if (body === undefined) response.end()
 }

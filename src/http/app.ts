@@ -2,6 +2,7 @@
 import Fastify from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { SyncError } from '../errors.ts'
+import { changesRoute } from './changes.ts'
 import { Cors } from './cors.ts'
 import { refuse, serve } from './exchange.ts'
 import type { Handler } from './exchange.ts'
@@ -81,6 +82,7 @@ const fastifyOwn: ReadonlySet<string> = new Set(['id', 'params', 'raw', 'query',
 function syncRoutes (app: FastifyInstance, services: Services): void {
   pushRoute(app, services)
   pullRoute(app, services)
+  changesRoute(app, services)
   historyRoute(app, services)
   infoRoute(app, services)
   streamRoutes(app, services)

@@ -31,8 +31,9 @@ export class Cors {
     if (response.hasHeader(ALLOW_ORIGIN)) return
     // A cache must not hand one origin's answer to another, nor the one without an origin.
     if (this.#origins !== null) response.appendHeader('vary', 'Origin')
-    if (origin === undefined || !this.allows(origin)) return
-    response.setHeader(ALLOW_ORIGIN, this.#origins === null ? '*' : origin)
+    // Nor, where all may ask, one that was made for nobody's page and that no page could read.
+    if (this.#origins !== null && (origin === undefined || !this.allows(origin))) return
+    response.setHeader(ALLOW_ORIGIN, this.#origins === null ? '*' : origin!)
     if (this.#options.credentials) response.setHeader('access-control-allow-credentials', 'true')
     response.setHeader('access-control-expose-headers', EXPOSED)
   }

@@ -77,6 +77,32 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
     body: { content: { 'application/json': { schema: { $ref: 'PullRequest#' } } } },
     response: { 200: json('PullResponse', 'A page.', examples.pullResponse), ...userProblems }
   }],
+  ['GET /sync/changes', {
+    operationId: 'changes',
+    tags: ['sync'],
+    ...user,
+    summary: 'Changes since a cursor, cacheable',
+    description: 'The page of a pull by URL, without a time and with the id "get". The next one begins at since=<checkpoint.global>~e<epoch>[~c<checkpoint.scope>][~s<checkpoint.snapshot>]. Of public collections alone, and asked without credentials, caches may share it; else it is its caller\'s. Put collections and parameters in alphabetical order, so that equal questions are one. After a 410 add a random r=.',
+    headers: Type.Object({
+      'If-None-Match': Type.Optional(Type.String({ description: 'Answers 304 where nothing else would come.' })),
+      ...protocol
+    }),
+    querystring: Type.Object({
+      collections: Type.Optional(Type.String({ description: 'Names, separated by commas; absent: all that you may read.' })),
+      epoch: Type.Optional(Type.String({ pattern: '^[a-z0-9]{1,32}$', description: 'The epoch of since, where the cursor does not hold it.' })),
+      limit: Type.Optional(Type.Integer({ minimum: 1, description: 'Entries in all; larger ones are lowered to the server\'s maximum.' })),
+      since: Type.Optional(Type.String({ description: 'A cursor; absent: 0, the beginning.' })),
+      wait: Type.Optional(Type.Integer({ minimum: 0, description: 'Wait this many seconds for something new; lowered to the server\'s maximum. Such an answer is not kept.' }))
+    }),
+    response: {
+      200: {
+        ...json('PullResponse', 'A page.', { ...examples.pullResponse, id: 'get' }),
+        headers: { ETag: { type: 'string', description: 'Of exactly these bytes.' }, 'Cache-Control': { type: 'string', description: 'Who may keep it, and for how long.' } }
+      },
+      304: { description: 'What If-None-Match names is what would be answered.' },
+      ...userProblems
+    }
+  }],
   ['GET /sync/stream', {
     operationId: 'stream',
     tags: ['sync'],

@@ -2,6 +2,7 @@ import type { Tickets } from '../auth/tickets.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Config } from '../config.ts'
 import type { Audit } from '../sync/audit.ts'
+import type { Changes } from '../sync/changes.ts'
 import type { Clock } from '../sync/clock.ts'
 import type { Doorbell } from '../sync/doorbell.ts'
 import type { Feed } from '../sync/feed.ts'
@@ -45,12 +46,15 @@ export interface Services {
   readonly tickets: Tickets
   readonly pushes: Pushes
   readonly pulls: Pulls
+  readonly changes: Changes
   readonly histories: Histories
   readonly feed: Feed
   readonly audit: Audit
   readonly activity: Activity
   readonly inFlight: BytesInFlight
   readonly requestsInFlight: RequestsInFlight
+  /** Of all whom nobody knows together. */
+  readonly anonymousInFlight: RequestsInFlight
   readonly addressOf: AddressOf
   /** null where nobody is limited. */
   readonly rateLimits: RateLimits | null

@@ -109,6 +109,13 @@ export class Views {
   }
 }
 
+/** Of readers of public collections alone: whoever asks, nothing of them is asked about. */
+export class PublicViews extends Views {
+  override of (): View {
+    return everything
+  }
+}
+
 /** @returns each once, sorted @throws TypeError */
 function checkedChannels (answer: unknown): string[] {
   if (!Array.isArray(answer)) throw new TypeError('channelsOf did not answer with an array')

@@ -7,6 +7,7 @@ import { edgeOf, edgeOptions, watchTls } from '../edge.ts'
 import { CommandError, exitCodes } from '../exit.ts'
 import { isShown, jwtFiles, jwtOf, jwtOptions } from '../jwt.ts'
 import { dbOption, openForWriting } from '../log.ts'
+import { publicOf, publicOption } from '../public.ts'
 import { retentionOf, retentionOptions } from '../retention.ts'
 import { strategyOf, strategyOption } from '../strategy.ts'
 
@@ -22,7 +23,8 @@ export const serve = command({
     port: { type: 'string', value: '<n>', env: 'POCKET_PORT', default: '3000', summary: 'port; 0 picks a free one' },
     host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
-    open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, although there is no authentication' },
+    open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, without authentication' },
+    'public-collections': publicOption,
     ...jwtOptions,
     ...edgeOptions,
     'conflict-strategy': strategyOption,
@@ -34,6 +36,7 @@ export const serve = command({
     const port = wholeNumber('the port', options.port, { max: 65535 })
     const level = oneOf('the log level', options['log-level'], levels)
     const conflictStrategy = strategyOf(options)
+    const publicCollections = publicOf(options)
     const retention = retentionOf(options)
     const jwt = await jwtOf(options, world.env)
     const edge = await edgeOf(options)
@@ -41,7 +44,7 @@ export const serve = command({
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
     if (isShown(options['jwt-secret'], world.env)) logger.warn({}, '--jwt-secret: everybody on this machine can read arguments; use POCKET_JWT_SECRET or POCKET_JWT_SECRET_FILE')
     const store = await openForWriting(options.db, { retention })
-    const pocket = new PocketServer({ changeLog: store, ...jwt !== undefined && { jwt }, ...edge, open: options.open, conflictStrategy, retention, logger })
+    const pocket = new PocketServer({ changeLog: store, ...jwt !== undefined && { jwt }, ...edge, open: options.open, publicCollections, conflictStrategy, retention, logger })
     const unwatch = watchTls(options, read => renewTls(pocket, read, logger))
     const close = async (): Promise<void> => {
       unwatch()
