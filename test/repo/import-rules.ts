@@ -43,6 +43,7 @@ const rules: readonly Rule[] = [
   { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/doctor/(doctor|site)\\.ts', 'src/auth/(jwt|mint)\\.ts', 'src/(edge|server|local|access|collections|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', 'node:tls', platform), types: only(ports, 'src/changelog/view\\.ts', 'src/doctor/(chart|mends)\\.ts') },
   { files: /^src\/index\.ts$/, may: only('src/.*', 'schema/.*') },
   { files: /^src\/client\//, may: only('src/client/.*', 'openapi-fetch'), types: only('schema/.*') },
+  { files: /^src\/conformance\/server(\.ts$|\/)/, may: only('src/conformance/server/.*', 'node:assert/strict', 'node:(crypto|events|stream|tls|zlib)', 'node:http[2s]?') },
   { files: /^src\/conformance\//, may: only('src/conformance/.*', 'src/errors\\.ts', ports, 'schema/.*', 'node:assert', 'node:assert/strict', platform) }
 ]
 
