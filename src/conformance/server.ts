@@ -7,6 +7,7 @@
  *
  * It leaves documents in a collection of that server, so it is for one that is being set up.
  */
+import { changesPromises } from './server/changes.ts'
 import { ground, play, type ServerSuiteOptions } from './server/harness.ts'
 import { http2Promises } from './server/http2.ts'
 import { problemPromises } from './server/problems.ts'
@@ -17,7 +18,7 @@ import { streamPromises } from './server/stream.ts'
 
 export type { ServerSuiteOptions, SuiteUser } from './server/harness.ts'
 
-const PROMISES = [...pushPromises, ...pullPromises, ...streamPromises, ...problemPromises, ...sizePromises, ...http2Promises]
+const PROMISES = [...pushPromises, ...pullPromises, ...streamPromises, ...changesPromises, ...problemPromises, ...sizePromises, ...http2Promises]
 
 /**
  * Registers a test for every promise that the server gives by its own `/sync/info`, to these users, by this entrance.

@@ -9,6 +9,7 @@ interface Test { teardown (action: () => unknown): void }
 export const CONFORMING: PocketServerOptions = {
   jwt: { secret: SECRET },
   authorize: (user, _collection, _operation, document) => document['owner'] === undefined || document['owner'] === user?.id,
+  publicCollections: ['news'],
   trustProxy: ['loopback'],
   rateLimit: false,
   heartbeatInterval: 5000,
@@ -19,7 +20,7 @@ export const CONFORMING: PocketServerOptions = {
 const user = (name: string) => ({ token: hmacToken(claims({ sub: name })), owns: { owner: name } })
 
 /** The rest of the suite's options. */
-export const AS_USERS: Pick<ServerSuiteOptions, 'users'> = { users: [user('alice'), user('bob')] }
+export const AS_USERS: Pick<ServerSuiteOptions, 'users' | 'publicCollection'> = { users: [user('alice'), user('bob')], publicCollection: 'news' }
 
 export function startConforming (t: Test, options: PocketServerOptions = {}): Promise<Started> {
   return startApp(t, { ...CONFORMING, ...options })
