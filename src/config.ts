@@ -66,6 +66,8 @@ export const defaultLimits = {
   streamsPerUser: 20,
   /** Streams in all: each is a socket. */
   streams: 10_000,
+  /** A crowd that comes back faster than its rules can be asked: streams that wait for their hello; the next are told to come later. */
+  streamsWaiting: 2000,
   /** A stream's life, shortened at random by up to a fifth so that not all end together. */
   streamMs: 600 * second,
   /** Text of one stream frame, except that one document always fits. */

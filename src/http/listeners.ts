@@ -17,6 +17,9 @@ export interface Listening {
   readonly url: string
 }
 
+/** Connections that may wait to be taken: of a crowd that comes back at once, Node's 511 would make the rest try again in seconds. */
+const BACKLOG = 4096
+
 export class Listeners {
   readonly #config: Config
   readonly #listener: RequestListener
@@ -32,7 +35,7 @@ export class Listeners {
 
   async listen (port: number, host: string): Promise<Listening> {
     const node = await this.#create()
-    node.server.listen(port, host)
+    node.server.listen({ port, host, backlog: BACKLOG })
     await once(node.server, 'listening')
     if (this.#closed !== undefined) {
       node.server.close()

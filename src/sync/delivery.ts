@@ -5,6 +5,7 @@
  */
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
+import type { Clock } from './clock.ts'
 import { SyncError } from '../errors.ts'
 import { FrameMaker } from './frame-maker.ts'
 import { NUDGE, Place, resyncFrame, type PageFrame } from './frames.ts'
@@ -16,6 +17,8 @@ import type { Views } from './view.ts'
 
 /** Sockets written in one turn of the event loop: between turns requests are answered. */
 const WRITES = 256
+/** While streams arrive: libuv takes one connection a turn, and a crowd that waits for its hello comes a second time. */
+const WRITES_BESIDE_ARRIVALS = 8
 /** Pages of the store that are read at the same time, for all streams. */
 const READS = 4
 /** Where rules are asked about them: those of a few readers may take seconds to answer, and must not hold up the others. */
@@ -27,6 +30,7 @@ export interface DeliveryOptions {
   /** null: everybody sees everything. */
   readonly views: Views | null
   readonly limits: Limits
+  readonly clock: Pick<Clock, 'now'>
   /** Calls back in the next turn of the event loop. */
   readonly turn: (callback: () => void) => void
   /** Text of the hello of a stream whose place has just become known. */
@@ -46,6 +50,8 @@ export class Delivery {
   #queue: Stream[] = []
   #next = 0
   #pumping = false
+  /** A stream came since the last turn. */
+  #arrived = false
   #reads = 0
   #waiting: Stream[] = []
   /** Some stream could not get on for a reason that may pass. */
@@ -66,6 +72,7 @@ export class Delivery {
 
   /** Serves a new stream. The ring may lag, and what it has may have been taken back before this reader was let in. */
   begin (stream: Stream): void {
+    this.#arrived = true
     stream.doubtful = this.#options.views !== null
     this.#grants.expire(stream)
     this.serve(stream)
@@ -103,14 +110,19 @@ export class Delivery {
   }
 
   #pump (): void {
+    const { clock, tail } = this.#options
+    const begun = clock.now()
+    const most = this.#arrived ? WRITES_BESIDE_ARRIVALS : WRITES
+    this.#arrived = false
     let writes = 0
-    while (this.#next < this.#queue.length && writes < WRITES) {
+    while (this.#next < this.#queue.length && writes < most) {
       const stream = this.#queue[this.#next++]!
       stream.queued = false
       if (this.serve(stream)) writes++
     }
     this.#queue.splice(0, this.#next)
     this.#next = 0
+    tail.spent(Math.max(0, clock.now() - begun))
     this.#pumping = this.#queue.length > 0
     if (this.#pumping) this.#options.turn(() => this.#pump())
   }

@@ -13,6 +13,7 @@ import { Expiry } from './expiry.ts'
 import { Farewells } from './farewells.ts'
 import { byeFrame, helloFrame, NUDGE, Place, type ByeReason } from './frames.ts'
 import { Nudges } from './nudges.ts'
+import { Pauses } from './pauses.ts'
 import { Scopes } from './scopes.ts'
 import { Stream, type Sink, type StreamRequest } from './stream.ts'
 import { sightOf, Tail, type TailNews } from './tail.ts'
@@ -58,11 +59,6 @@ const SWEEP = 250
 const LAST_BYTES = 250
 /** Of the drain time, for each stream, ms. */
 const DRAIN_EACH = 10
-/** Pauses before a client comes back, ms. */
-const SOON = [1000, 3000] as const
-/** Longer than a restart: a browser's EventSource that meets a proxy's 502 never comes back. */
-const LATER = [3000, 10_000] as const
-
 export class LiveFeed implements Feed {
   readonly #options: FeedOptions
   readonly #tail: Tail
@@ -73,6 +69,9 @@ export class LiveFeed implements Feed {
   readonly #nudges: Nudges
   readonly #farewells: Farewells
   readonly #expiry: Expiry
+  readonly #pauses: Pauses
+  /** Those that were not said hello yet. */
+  readonly #waiting = new Set<Stream>()
   #ids = 0
   #unlisten: (() => void) | undefined
   #cancelSweep: (() => void) | undefined
@@ -83,6 +82,7 @@ export class LiveFeed implements Feed {
     this.#options = options
     const { store, clock, limits, turn = setImmediate, onError = () => {} } = options
     this.#nudges = new Nudges(clock)
+    this.#pauses = new Pauses(options.random, this.#streams)
     this.#sweepMs = Math.max(1, Math.min(SWEEP, options.heartbeatInterval / 20))
     this.#expiry = new Expiry(clock, this.#sweepMs)
     this.#farewells = new Farewells({ sweeps: options.clientTimeout / this.#sweepMs, onGone: () => this.#settle() })
@@ -94,6 +94,7 @@ export class LiveFeed implements Feed {
       tail: this.#tail,
       views: sight === 'everything' ? null : options.views,
       limits,
+      clock,
       turn,
       onError,
       hello: (stream, head) => this.#hello(stream, head),
@@ -133,7 +134,7 @@ export class LiveFeed implements Feed {
     const place = since === 'now' ? null : new Place(since.after, since.epoch, since)
     const refusal = this.#refusal(request)
     if (refusal !== null) {
-      sink.write(byeFrame(refusal, this.#pause(refusal === 'token-expired' ? SOON : LATER), place ?? this.#knownPlace()))
+      sink.write(byeFrame(refusal, this.#pauses.after(refusal), place ?? this.#knownPlace()))
       this.#leave(sink)
       return
     }
@@ -177,10 +178,10 @@ export class LiveFeed implements Feed {
   }
 
   #refusal ({ user, expiresAt }: StreamRequest): ByeReason | null {
-    const { streams, streamsPerUser } = this.#options.limits
+    const { streams, streamsPerUser, streamsWaiting } = this.#options.limits
     if (this.#closed !== undefined) return 'shutdown'
     if (this.#expiry.sweepsTo(expiresAt) === 0) return 'token-expired'
-    return this.#streams.size >= streams || this.#scopes.streamsOf(user?.id ?? null) >= streamsPerUser ? 'overloaded' : null
+    return this.#streams.size >= streams || this.#waiting.size >= streamsWaiting || this.#scopes.streamsOf(user?.id ?? null) >= streamsPerUser ? 'overloaded' : null
   }
 
   /** Only where everybody is given the same one. */
@@ -194,6 +195,7 @@ export class LiveFeed implements Feed {
     const scope = this.#scopes.take(request.collections, request.user)
     const stream = new Stream({ id: String(++this.#ids), scope, request, place, sink, connectedAt: clock.now(), life, credentialLife: this.#expiry.sweepsTo(request.expiresAt) })
     this.#streams.set(stream.facts.id, stream)
+    this.#waiting.add(stream)
     return stream
   }
 
@@ -202,6 +204,7 @@ export class LiveFeed implements Feed {
     stream.open = false
     const { id, scope, request } = stream.facts
     this.#streams.delete(id)
+    this.#waiting.delete(stream)
     this.#scopes.release(scope, request.user)
     if (this.#streams.size === 0) this.#tail.sleep()
     this.#options.onDisconnect?.(stream.describe(this.#tail.state))
@@ -210,7 +213,7 @@ export class LiveFeed implements Feed {
 
   #bye (stream: Stream, reason: ByeReason): void {
     const place = stream.greeted ? stream.place : stream.facts.place
-    stream.send(byeFrame(reason, this.#pause(reason === 'shutdown' ? LATER : SOON), place))
+    stream.send(byeFrame(reason, this.#pauses.after(reason), place))
     this.#leave(stream.facts.sink)
     this.#remove(stream)
   }
@@ -236,13 +239,10 @@ export class LiveFeed implements Feed {
   }
 
   #hello (stream: Stream, head: number): string {
+    this.#waiting.delete(stream)
     this.#nudges.add(stream)
     const maxDurationMs = Math.max(1, Math.min(MAX_INTEGER, Math.round((stream.life - stream.age) * this.#sweepMs)))
-    return helloFrame({ place: stream.place!, head, heartbeatMs: this.#options.heartbeatInterval, maxDurationMs, retryMs: this.#pause(SOON), expiry: this.#expiry.told(stream) })
-  }
-
-  #pause ([least, most]: readonly [number, number]): number {
-    return Math.floor(least + this.#options.random() * (most - least))
+    return helloFrame({ place: stream.place!, head, heartbeatMs: this.#options.heartbeatInterval, maxDurationMs, retryMs: this.#pauses.soon, expiry: this.#expiry.told(stream) })
   }
 
   #onRead (news: TailNews): void {

@@ -14,6 +14,10 @@ import { epochOf, resyncReason, type LogState } from './validity.ts'
 
 /** Between two reads at least, ms (WIRE): what comes within joins one message, and a lone change never waits. */
 const PACE = 20
+/** Of the node's time that streams are given before their messages are joined further: pushes need the rest. */
+const SHARE = 1 / 4
+/** Between two reads of a node with too many streams for that, ms: nobody sees so short a delay. */
+const SLOW = 50
 /** Of one read. */
 const ENTRIES = 1000
 const BYTES = 1_000_000
@@ -45,6 +49,8 @@ export class Tail {
   #reading = false
   #again = false
   #lastRead = -Infinity
+  /** Spent on streams since then, ms. */
+  #spent = 0
   #readTo = 0
   /** What was read and is not in the ring yet. */
   #held: Encoded[] = []
@@ -83,16 +89,26 @@ export class Tail {
       this.#again = true
       return
     }
-    const { clock } = this.#options
-    const wait = Math.min(PACE, this.#lastRead + PACE - clock.now())
+    const wait = this.#pause()
     if (wait <= 0) {
       this.#read().catch(this.#options.onError)
       return
     }
-    this.#cancelWait = clock.after(wait, () => {
+    this.#cancelWait = this.#options.clock.after(wait, () => {
       this.#cancelWait = undefined
-      if (this.#awake) this.#read().catch(this.#options.onError)
+      this.look()
     })
+  }
+
+  /** Streams were given what was read. @param ms that it took */
+  spent (ms: number): void {
+    this.#spent += ms
+  }
+
+  /** ms; a clock that was set back makes nobody wait. */
+  #pause (): number {
+    const since = this.#options.clock.now() - this.#lastRead
+    return since < 0 ? 0 : Math.min(SLOW, Math.max(PACE, this.#spent / SHARE)) - since
   }
 
   sleep (): void {
@@ -115,12 +131,14 @@ export class Tail {
     this.#reading = true
     this.#again = false
     this.#lastRead = clock.now()
+    this.#spent = 0
     const asleep = this.#state === null
     try {
       const query = { after: asleep ? MAX_INTEGER : this.#readTo, collections: null, limit: ENTRIES, bytes: BYTES }
       const page = await store.read(sight === 'channels' ? { ...query, filedAfter: this.ring.end } : query)
+      const newest = asleep && sight === 'everything' ? await this.#newest(page) : null
       // It may have slept meanwhile: then this page continues nothing.
-      if (this.#awake && asleep === (this.#state === null)) onRead(asleep ? this.#startAt(page) : this.#goOn(page))
+      if (this.#awake && asleep === (this.#state === null)) onRead(asleep ? this.#startAt(page, newest) : this.#goOn(page))
       if (page.scanned < page.head) {
         this.#again = true
         this.#lastRead = -Infinity
@@ -133,10 +151,28 @@ export class Tail {
     if (this.#again) this.look()
   }
 
-  #startAt (page: Page): TailNews {
-    this.#forget(page.head)
-    this.#state = this.#stateOf(page)
-    this.#place = new Place(page.head, epochOf(page, page.head))
+  /**
+   * What lies before the end, so that readers who were cut off together find what they missed here: after a restart
+   * each of thousands would ask the store for the same. null where it is too much for a few reads.
+   */
+  async #newest ({ head }: Page): Promise<{ readonly after: number, readonly page: Page } | null> {
+    if (head === 0) return null
+    for (let entries = ENTRIES; entries >= 1; entries /= 10) {
+      const after = Math.max(0, head - entries)
+      const page = await this.#options.store.read({ after, collections: null, limit: ENTRIES, bytes: BYTES })
+      if (page.scanned >= page.head) return { after, page }
+    }
+    return null
+  }
+
+  /** @param newest what lies before the end, where that is known */
+  #startAt (page: Page, newest: { readonly after: number, readonly page: Page } | null = null): TailNews {
+    const { head } = newest?.page ?? page
+    this.#forget(newest?.after ?? head)
+    if (newest !== null) this.ring.add(newest.page.rows.map(encode), head)
+    this.#readTo = head
+    this.#state = this.#stateOf(newest?.page ?? page)
+    this.#place = new Place(head, epochOf(this.#state, head))
     return 'lost'
   }
 
