@@ -49,10 +49,6 @@ export class Chart {
     this.#heard.push(...heard)
   }
 
-  get answers (): readonly Heard[] {
-    return this.#heard
-  }
-
   /** What the server says of itself, for the figures in lines of configuration. */
   know ({ waitMs, bodyBytes }: { waitMs: number, bodyBytes: number }): void {
     this.#facts = { ...this.#facts, idleSeconds: Math.max(60, Math.ceil(waitMs * 2 / 60_000) * 60), bodyBytes: Math.min(bodyBytes, 2 ** 30) }

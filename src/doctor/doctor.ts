@@ -37,7 +37,7 @@ export async function examine (site: Site, options: ExamineOptions): Promise<Out
   const found = await arrive(chart)
   if (found !== null) {
     const as = await identify(chart)
-    if (as === 'none') await strange(chart, options)
+    if (as === 'none') await strange(chart, options, found)
     else await live(chart, options, { ...found, as })
   }
   return chart.outcome()
@@ -97,13 +97,13 @@ async function ticks (site: Site, as: Access): Promise<Tick[]> {
 }
 
 /** What can be looked at without being let in. */
-async function strange (chart: Chart, { origin }: ExamineOptions): Promise<void> {
+async function strange (chart: Chart, { origin }: ExamineOptions, { infoHeard }: Found): Promise<void> {
   const { site } = chart
   const [probed, twice, across] = await Promise.all([askProbes(site), askTwice(site, 'none', false), origin === null ? null : askAcross(site, origin)])
   await chart.tell(skipped('streams', 'and long polls, large pushes: nobody without a right gets that far'))
   await chart.tell(paths(probed))
   await chart.tell(caching(twice))
-  await chart.tell(cookies([...chart.answers, ...probed]))
+  await chart.tell(cookies([infoHeard, ...probed]))
   await chart.tell(cors(across))
 }
 
@@ -142,7 +142,7 @@ async function quick (chart: Chart, { begun, infoHeard, origin, as, hasChanges }
   const isLive = begun.hello !== null
   const [compressed, resumed, probed, pushed, twice, across] = await Promise.all([
     isLive ? askCompressed(site) : null,
-    askResume(site),
+    isLive ? askResume(site) : null,
     askProbes(site),
     pushLarge(site),
     askTwice(site, as, hasChanges),
@@ -150,10 +150,10 @@ async function quick (chart: Chart, { begun, infoHeard, origin, as, hasChanges }
   ])
   if (begun.head !== null && isLive) await chart.tell(headers(begun.head, infoHeard))
   if (compressed !== null) await chart.tell(compression(compressed))
-  await chart.tell(resume(resumed))
+  await chart.tell(resumed === null ? skipped('resume', 'needs a stream') : resume(resumed))
   await chart.tell(paths(probed))
   await chart.tell(largePush(pushed))
   await chart.tell(caching(twice))
-  await chart.tell(cookies([...chart.answers, ...probed]))
+  await chart.tell(cookies([infoHeard, ...probed, ...begun.head === null ? [] : [begun.head]]))
   await chart.tell(cors(across))
 }

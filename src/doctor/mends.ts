@@ -26,112 +26,127 @@ export interface MendFacts {
   readonly bodyBytes: number
 }
 
-type Place = readonly [where: string, ...lines: string[]]
-type Table = Readonly<Partial<Record<Proxy, Place | { readonly out: Place }>>>
+/** Lines to put in, or the beginning of those to take out. */
+type Fix = readonly [where: string, ...lines: string[]] | { readonly out: readonly [where: string, ...lines: string[]] }
+type Table = Readonly<Partial<Record<Proxy, readonly Fix[]>>>
 
 /** @param guessed those that seem to be on the way; none: every one that can have the fault */
 export function mendsOf (remedy: Remedy, guessed: readonly Proxy[], facts: MendFacts): Mend[] {
   const table = tables(facts)[remedy]
   const mine = proxies.filter(proxy => table[proxy] !== undefined)
   const wanted = mine.filter(proxy => guessed.includes(proxy))
-  return (wanted.length > 0 ? wanted : mine).map(proxy => {
-    const place = table[proxy]!
-    const isOut = 'out' in place
-    const [where, ...lines] = isOut ? place.out : place
+  return (wanted.length > 0 ? wanted : mine).flatMap(proxy => table[proxy]!.map(fix => {
+    const isOut = 'out' in fix
+    const [where, ...lines] = isOut ? fix.out : fix
     return { proxy, where, lines, ...isOut && { takeOut: true as const } }
-  })
+  }))
 }
 
-function tables ({ base, idleSeconds, bodyBytes }: MendFacts): Record<Remedy, Table> {
+const BACKEND = 'the backend'
+const REVERSE = 'reverse_proxy'
+const HOST = 'the VirtualHost'
+
+function tables (facts: MendFacts): Record<Remedy, Table> {
+  return { ...streams(facts), ...requests(facts), ...answers(facts) }
+}
+
+function streams ({ base, idleSeconds }: MendFacts): Record<'buffering' | 'idle' | 'compression' | 'http2', Table> {
+  const sync = `${base}/sync/`
+  const location = `location ${sync}`
+  return {
+    buffering: {
+      nginx: [[location, 'proxy_buffering off;']],
+      haproxy: [{ out: [BACKEND, 'http-response wait-for-body'] }],
+      caddy: [{ out: [REVERSE, 'buffer_responses'] }],
+      // What it compresses for its cache it holds back too.
+      varnish: [['vcl_backend_response', 'if (beresp.http.Content-Type ~ "event-stream") { set beresp.do_stream = true; set beresp.do_gzip = false; }']]
+    },
+    idle: {
+      nginx: [[location, `proxy_read_timeout ${idleSeconds}s;`]],
+      haproxy: [[BACKEND, `timeout server ${idleSeconds}s`], ['the frontend', `timeout client ${idleSeconds}s`]],
+      caddy: [[REVERSE, 'transport http {', `  read_timeout ${idleSeconds}s`, '}']],
+      apache: [[HOST, `ProxyTimeout ${idleSeconds}`]],
+      varnish: [['backend', `.first_byte_timeout = ${idleSeconds}s;`, `.between_bytes_timeout = ${idleSeconds}s;`]]
+    },
+    compression: {
+      nginx: [[location, 'gzip off;']],
+      caddy: [['the site', `@others not path ${sync}stream`, 'encode @others gzip']],
+      apache: [[HOST, `SetEnvIf Request_URI "^${sync}stream" no-gzip=1 no-brotli=1`]]
+    },
+    http2: {
+      nginx: [['the server', 'listen 443 ssl http2;']],
+      haproxy: [['the frontend', 'bind :443 ssl crt … alpn h2,http/1.1']],
+      apache: [[HOST, 'Protocols h2 http/1.1']]
+    }
+  }
+}
+
+function requests ({ base, bodyBytes }: MendFacts): Record<'body-size' | 'authorization' | 'last-event-id' | 'encoded-slash', Table> {
   const sync = `${base}/sync/`
   const location = `location ${sync}`
   const mebibytes = Math.ceil(bodyBytes / 2 ** 20)
-  const backend = 'the backend'
-  const reverse = 'reverse_proxy'
-  const host = 'the VirtualHost'
   return {
-    buffering: {
-      nginx: [location, 'proxy_buffering off;'],
-      haproxy: [backend, 'option http-no-delay'],
-      caddy: { out: [reverse, 'buffer_responses'] },
-      apache: [host, `<Location "${sync}stream">`, '  SetOutputFilter NONE', '</Location>'],
-      varnish: ['vcl_backend_response', 'set beresp.do_stream = true;']
-    },
-    idle: {
-      nginx: [location, `proxy_read_timeout ${idleSeconds}s;`],
-      haproxy: [backend, `timeout server ${idleSeconds}s`],
-      caddy: [reverse, 'transport http {', `  read_timeout ${idleSeconds}s`, '}'],
-      apache: [host, `ProxyTimeout ${idleSeconds}`],
-      varnish: ['backend', `.first_byte_timeout = ${idleSeconds}s;`, `.between_bytes_timeout = ${idleSeconds}s;`]
-    },
-    compression: {
-      nginx: [`location ${sync}stream`, 'gzip off;'],
-      haproxy: { out: [backend, 'compression type text/event-stream'] },
-      caddy: { out: ['encode', 'header Content-Type text/event-stream*'] },
-      apache: [host, `SetEnvIf Request_URI "^${sync}stream" no-gzip=1 no-brotli=1`],
-      varnish: ['vcl_backend_response', 'if (beresp.http.Content-Type ~ "event-stream") { set beresp.do_gzip = false; }']
-    },
     'body-size': {
-      nginx: [location, `client_max_body_size ${mebibytes}m;`],
-      caddy: ['the site', 'request_body {', `  max_size ${mebibytes}MiB`, '}'],
-      apache: [host, `<Location "${sync}">`, `  LimitRequestBody ${mebibytes * 2 ** 20}`, '</Location>']
-    },
-    caching: {
-      nginx: [location, 'proxy_cache off;'],
-      haproxy: [backend, `http-request set-var(txn.sync) bool(true) if { path_beg ${sync} }`],
-      apache: [host, `CacheDisable "${sync}"`],
-      varnish: ['vcl_recv', `if (req.url ~ "^${sync}") { return (pass); }`]
+      nginx: [[location, `client_max_body_size ${mebibytes}m;`]],
+      caddy: [['the site', 'request_body {', `  max_size ${mebibytes}MiB`, '}']]
     },
     authorization: {
-      nginx: [location, 'proxy_set_header Authorization $http_authorization;'],
-      haproxy: { out: [backend, 'http-request del-header Authorization'] },
-      caddy: { out: [reverse, 'header_up -Authorization'] },
-      apache: { out: [host, 'RequestHeader unset Authorization'] },
-      varnish: { out: ['vcl_recv', 'unset req.http.Authorization;'] }
+      nginx: [[location, 'proxy_set_header Authorization $http_authorization;']],
+      haproxy: [{ out: [BACKEND, 'http-request del-header Authorization'] }],
+      caddy: [{ out: [REVERSE, 'header_up -Authorization'] }],
+      apache: [{ out: [HOST, 'RequestHeader unset Authorization'] }],
+      varnish: [{ out: ['vcl_recv', 'unset req.http.Authorization'] }]
     },
     'last-event-id': {
-      nginx: [location, 'proxy_set_header Last-Event-ID $http_last_event_id;'],
-      haproxy: { out: [backend, 'http-request del-header Last-Event-ID'] },
-      caddy: { out: [reverse, 'header_up -Last-Event-ID'] },
-      apache: { out: [host, 'RequestHeader unset Last-Event-ID'] },
-      varnish: { out: ['vcl_recv', 'unset req.http.Last-Event-ID;'] }
-    },
-    errors: {
-      nginx: [location, 'proxy_intercept_errors off;'],
-      haproxy: { out: [backend, 'http-response return status 404'] },
-      caddy: { out: [reverse, 'handle_response'] },
-      apache: [host, 'ProxyErrorOverride Off'],
-      varnish: { out: ['vcl_backend_response', 'return (error)'] }
+      nginx: [[location, 'proxy_set_header Last-Event-ID $http_last_event_id;']],
+      haproxy: [{ out: [BACKEND, 'http-request del-header Last-Event-ID'] }],
+      caddy: [{ out: [REVERSE, 'header_up -Last-Event-ID'] }],
+      apache: [{ out: [HOST, 'RequestHeader unset Last-Event-ID'] }],
+      varnish: [{ out: ['vcl_recv', 'unset req.http.Last-Event-ID'] }]
     },
     'encoded-slash': {
-      nginx: [location, 'proxy_pass http://…; without a path after the port'],
-      apache: [host, 'AllowEncodedSlashes NoDecode']
+      apache: [[HOST, 'AllowEncodedSlashes NoDecode']]
+    }
+  }
+}
+
+function answers ({ base }: MendFacts): Record<'caching' | 'errors' | 'cookies' | 'cors' | 'cache-control', Table> {
+  const sync = `${base}/sync/`
+  const location = `location ${sync}`
+  return {
+    caching: {
+      nginx: [[location, 'proxy_cache off;']],
+      haproxy: [{ out: [BACKEND, 'http-request cache-use'] }],
+      apache: [[HOST, `CacheDisable "${sync}"`]],
+      varnish: [['vcl_recv', `if (req.url ~ "^${sync}") { return (pass); }`]]
     },
-    http2: {
-      nginx: ['the server', 'listen 443 ssl http2;'],
-      haproxy: ['the frontend', 'bind :443 ssl crt … alpn h2,http/1.1'],
-      apache: [host, 'Protocols h2 http/1.1']
+    errors: {
+      nginx: [[location, 'proxy_intercept_errors off;']],
+      haproxy: [{ out: [BACKEND, 'http-response return'] }],
+      caddy: [{ out: [REVERSE, 'handle_response'] }],
+      apache: [[HOST, 'ProxyErrorOverride Off']],
+      varnish: [{ out: ['vcl_backend_response', 'return (error'] }]
     },
     cookies: {
-      nginx: [location, 'proxy_hide_header Set-Cookie;'],
-      haproxy: { out: [backend, 'cookie'] },
-      caddy: { out: [reverse, 'lb_policy cookie'] },
-      apache: { out: [host, 'Header add Set-Cookie'] },
-      varnish: ['vcl_deliver', `if (req.url ~ "^${sync}") { unset resp.http.Set-Cookie; }`]
+      nginx: [[location, 'proxy_hide_header Set-Cookie;']],
+      haproxy: [{ out: [BACKEND, 'cookie'] }],
+      caddy: [{ out: [REVERSE, 'lb_policy cookie'] }],
+      apache: [{ out: [HOST, 'Header add Set-Cookie'] }],
+      varnish: [['vcl_deliver', `if (req.url ~ "^${sync}") { unset resp.http.Set-Cookie; }`]]
     },
     cors: {
-      nginx: { out: [location, 'add_header Access-Control-Allow-Origin'] },
-      haproxy: { out: [backend, 'http-response add-header Access-Control-Allow-Origin'] },
-      caddy: { out: ['the site', 'header +Access-Control-Allow-Origin'] },
-      apache: { out: [host, 'Header add Access-Control-Allow-Origin'] },
-      varnish: { out: ['vcl_deliver', 'set resp.http.Access-Control-Allow-Origin'] }
+      nginx: [{ out: [location, 'add_header Access-Control-Allow-Origin'] }],
+      haproxy: [{ out: [BACKEND, 'http-response add-header Access-Control-Allow-Origin'] }],
+      caddy: [{ out: ['the site', 'header +Access-Control-Allow-Origin'] }],
+      apache: [{ out: [HOST, 'Header add Access-Control-Allow-Origin'] }],
+      varnish: [{ out: ['vcl_deliver', 'set resp.http.Access-Control-Allow-Origin'] }]
     },
     'cache-control': {
-      nginx: [location, 'expires off;'],
-      haproxy: { out: [backend, 'http-response set-header Cache-Control'] },
-      caddy: { out: ['the site', 'header Cache-Control'] },
-      apache: [host, `<Location "${sync}">`, '  ExpiresActive Off', '</Location>'],
-      varnish: { out: ['vcl_deliver', 'set resp.http.Cache-Control'] }
+      nginx: [[location, 'expires off;']],
+      haproxy: [{ out: [BACKEND, 'http-response set-header Cache-Control'] }],
+      caddy: [{ out: ['the site', 'header Cache-Control'] }],
+      apache: [{ out: [HOST, 'Header set Cache-Control'] }],
+      varnish: [{ out: ['vcl_deliver', 'set resp.http.Cache-Control'] }]
     }
   }
 }
