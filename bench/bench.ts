@@ -6,7 +6,9 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { access } from './access.ts'
+import { cache } from './cache.ts'
 import { fanout } from './fanout.ts'
+import { firstSync } from './first-sync.ts'
 import { history } from './history.ts'
 import { pull } from './pull.ts'
 import { push } from './push.ts'
@@ -15,7 +17,7 @@ import { tableText } from './support/report.ts'
 import { readResults, resultsOf, writeResults, type WorkResult } from './support/results.ts'
 import { Suite, type Settings, type Work } from './support/suite.ts'
 
-const works: readonly Work[] = [push, pull, fanout, access, scale, history]
+const works: readonly Work[] = [push, pull, firstSync, cache, fanout, access, scale, history]
 
 const usage = `Usage: npm run bench -- [options]
 

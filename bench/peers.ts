@@ -19,9 +19,13 @@ function install (): void {
   execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
 }
 
-async function start (suite: Suite): Promise<{ rxdb: Target, pouch: Target }> {
+export async function startRxdb (suite: Suite): Promise<Target> {
   install()
-  return { rxdb: await suite.target('../peers/rxdb-server.js'), pouch: await suite.target('../peers/express-pouchdb.js', `${suite.folder}/pouch-${Date.now()}`) }
+  return await suite.target('../peers/rxdb-server.js')
+}
+
+async function start (suite: Suite): Promise<{ rxdb: Target, pouch: Target }> {
+  return { rxdb: await startRxdb(suite), pouch: await suite.target('../peers/express-pouchdb.js', `${suite.folder}/pouch-${Date.now()}`) }
 }
 
 export async function peerPushes (suite: Suite, server: Target): Promise<Row[]> {
@@ -47,8 +51,8 @@ export async function peerPushes (suite: Suite, server: Target): Promise<Row[]> 
 export async function peerPulls (suite: Suite, server: Target): Promise<Row[]> {
   const { rxdb, pouch } = await start(suite)
   const { ms } = suite.settings
-  await fill(suite, 'rxdb-push', rxdb)
-  await fill(suite, 'pouch-push', pouch)
+  await fillRxdb(suite, rxdb, DOCUMENTS)
+  await fill(suite, { kind: 'pouch-push', peer: pouch, atLeast: DOCUMENTS })
   const shape = { connections: 20, limit: 1000, ms: 2 * ms, checkpoint: { global: 0 }, follow: true }
   const contenders = {
     server: () => suite.load({ kind: 'pull', ...server, ...shape }),
@@ -63,9 +67,16 @@ export async function peerPulls (suite: Suite, server: Target): Promise<Row[]> {
   ]
 }
 
-async function fill (suite: Suite, kind: 'rxdb-push' | 'pouch-push', peer: Target): Promise<void> {
-  for (let documents = 0; documents < DOCUMENTS;) {
+/** @returns how many documents it holds then */
+export async function fillRxdb (suite: Suite, peer: Target, atLeast: number): Promise<number> {
+  return await fill(suite, { kind: 'rxdb-push', peer, atLeast })
+}
+
+async function fill (suite: Suite, { kind, peer, atLeast }: { kind: 'rxdb-push' | 'pouch-push', peer: Target, atLeast: number }): Promise<number> {
+  let documents = 0
+  while (documents < atLeast) {
     const { acknowledged } = await suite.load({ kind, ...peer, connections: 8, changes: 100, ms: 200 })
     documents += acknowledged
   }
+  return documents
 }

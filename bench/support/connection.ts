@@ -10,16 +10,26 @@ const END_OF_HEAD = '\r\n\r\n'
 
 export interface Response {
   readonly status: number
+  /** Of the body, as it came. */
   readonly bytes: number
+  readonly coding: string | undefined
   /** The body's first characters. */
   readonly start: string
   /** The body's last characters. */
   readonly tail: string
 }
 
-export function requestText (path: string, body: string, { method = 'POST', token }: { method?: string, token?: string | undefined } = {}): string {
+export interface RequestOptions {
+  readonly method?: string
+  readonly token?: string | undefined
+  /** In which the answer is asked for. */
+  readonly coding?: string | undefined
+}
+
+export function requestText (path: string, body: string, { method = 'POST', token, coding }: RequestOptions = {}): string {
+  const accept = coding === undefined ? '' : `Accept-Encoding: ${coding}\r\n`
   const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`
-  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}${accept}${body === '' ? '' : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`}\r\n${body}`
 }
 
 export class Connection {
@@ -31,6 +41,7 @@ export class Connection {
   #chunked = false
   #left = 0
   #status = 0
+  #coding: string | undefined
   #bytes = 0
   #start = ''
   #tail = ''
@@ -76,6 +87,7 @@ export class Connection {
   #begin (head: string): void {
     this.#status = Number(head.slice(9, 12))
     const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1]
+    this.#coding = /\r\ncontent-encoding: *([\w-]+)/i.exec(head)?.[1]
     this.#chunked = length === undefined && /\r\ntransfer-encoding: *chunked/i.test(head)
     this.#left = this.#chunked ? -1 : Number(length ?? 0)
     this.#inBody = true
@@ -118,6 +130,6 @@ export class Connection {
 
   #end (): void {
     this.#inBody = false
-    this.#onResponse({ status: this.#status, bytes: this.#bytes, start: this.#start, tail: this.#tail })
+    this.#onResponse({ status: this.#status, bytes: this.#bytes, coding: this.#coding, start: this.#start, tail: this.#tail })
   }
 }

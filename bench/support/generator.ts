@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Connection } from './connection.ts'
 import { Pull, Push, type Conversation } from './conversations.ts'
 import { Series } from './documents.ts'
-import type { Load, LoadResult, PushLoad } from './loads.ts'
+import type { Load, LoadResult, PushLoad, WholeLoad } from './loads.ts'
 import { PeerPull, PeerPush } from './peer-conversations.ts'
 import { answerQuestions, cpuMs } from './processes.ts'
+import { Pages, RxdbPages, Snapshot } from './whole-conversations.ts'
 
 const kept = new Map<string, Conversation[]>()
 
@@ -121,4 +122,46 @@ async function run (load: Load): Promise<LoadResult> {
   }
 }
 
-answerQuestions(run)
+function wholeConversation (load: WholeLoad): Conversation {
+  switch (load.kind) {
+    case 'snapshot': return new Snapshot(load)
+    case 'rxdb-whole': return new RxdbPages(load)
+    default: return new Pages(load)
+  }
+}
+
+/** One connection until its conversation has everything. */
+function read (port: number, conversation: Conversation): Promise<number> {
+  const start = performance.now()
+  return new Promise((resolve, reject) => {
+    const connection = new Connection(port, response => {
+      try {
+        if (conversation.take(response) === 0) return connection.send(conversation.request())
+        connection.close()
+        resolve(performance.now() - start)
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      }
+    }, () => reject(new Error('a connection was lost')))
+    connection.send(conversation.request())
+  })
+}
+
+async function readWhole (load: WholeLoad): Promise<LoadResult> {
+  const before = { time: performance.now(), server: cpuMs(load.pid), own: process.cpuUsage() }
+  const times = await Promise.all(Array.from({ length: load.connections }, () => read(load.port, wholeConversation(load))))
+  const ms = performance.now() - before.time
+  const own = process.cpuUsage(before.own)
+  const documents = load.documents * load.connections
+  const sorted = times.toSorted((a, b) => a - b)
+  return {
+    rate: documents / ms * 1000,
+    cpuMicros: (cpuMs(load.pid) - before.server) * 1000 / documents,
+    generator: (own.user + own.system) / 1000 / ms,
+    acknowledged: 0,
+    p50: sorted[sorted.length >> 1]!,
+    p99: sorted.at(-1)!
+  }
+}
+
+answerQuestions<Load | WholeLoad>(async load => 'ms' in load ? await run(load) : await readWhole(load))

@@ -38,6 +38,20 @@ export interface PullLoad extends Base {
   readonly expect?: number
 }
 
+/** Every connection reads everything there is, once; the time ends with the last of them. */
+export interface WholeLoad extends Omit<Base, 'ms' | 'resume'> {
+  readonly kind: 'paged' | 'changes' | 'snapshot' | 'rxdb-whole'
+  /** How many there are. */
+  readonly documents: number
+  /** Of a page. */
+  readonly limit: number
+  readonly epoch?: string
+  /** What the first of the `changes` pages says of a first sync that is under way. */
+  readonly snapshot?: number
+  /** In which the answers come; absent: plain. */
+  readonly coding?: 'gzip'
+}
+
 export type Load = PushLoad | PullLoad
 
 export interface LoadResult {

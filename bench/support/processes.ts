@@ -30,8 +30,8 @@ export function residentBytes (pid: number): number {
 }
 
 /** `pocket-server serve` from the build, on a port of its own choice. @param nodeArgs for node itself, e.g. a profiler's */
-export async function startServer (db: string, nodeArgs: readonly string[] = []): Promise<Target> {
-  const args = [...nodeArgs, 'dist/src/cli.js', 'serve', '--db', db, '--port', '0', '--log-level', 'error']
+export async function startServer (db: string, nodeArgs: readonly string[] = [], options: readonly string[] = []): Promise<Target> {
+  const args = [...nodeArgs, 'dist/src/cli.js', 'serve', '--db', db, '--port', '0', '--log-level', 'error', ...options]
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
   const port = await listeningPort(child)
   return { port, pid: child.pid!, stop: () => stop(child) }

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Load, LoadResult } from './loads.ts'
+import type { Load, LoadResult, WholeLoad } from './loads.ts'
 import { Helper, startServer, startTarget, type Target } from './processes.ts'
 import type { SqliteQuestion } from './raw-sqlite.ts'
 import type { Row } from './report.ts'
@@ -43,9 +43,9 @@ export class Suite {
     this.settings = settings
   }
 
-  /** This server on a file of its own. */
-  async server (db: string): Promise<Target> {
-    return this.#keep(await startServer(join(this.folder, db), this.settings.serverArgs))
+  /** This server on a file of its own. @param options of `serve` */
+  async server (db: string, options: readonly string[] = []): Promise<Target> {
+    return this.#keep(await startServer(join(this.folder, db), this.settings.serverArgs, options))
   }
 
   /** Another server to compare with: a script under support/ or a path from there. */
@@ -56,6 +56,12 @@ export class Suite {
   async load (load: Load): Promise<LoadResult> {
     this.#generator ??= this.#keep(Helper.start('generator.ts'))
     return await this.#generator.ask<LoadResult>({ ...load, ms: load.ms * this.#share })
+  }
+
+  /** Every connection reads everything, once. */
+  async whole (load: WholeLoad): Promise<LoadResult> {
+    this.#generator ??= this.#keep(Helper.start('generator.ts'))
+    return await this.#generator.ask<LoadResult>(load)
   }
 
   /** SQLite without a server, on a file of its own. */
