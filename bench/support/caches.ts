@@ -8,7 +8,7 @@ import type { Command, Kind } from '../../test/support/proxies/program.ts'
 /** The README's nginx with a cache, without its TLS. */
 function nginx (place: Place): Command {
   const { folder, port } = place
-  const block = placed('# nginx with a cache: /etc/nginx/conf.d/sync.conf', place, { 'listen 443 ssl http2;': `listen 127.0.0.1:${port};` }).replace(/^ *ssl_.*$/gm, '').replace('proxy_cache $sync_cache;', () => 'proxy_cache $sync_cache; proxy_cache_lock on;')
+  const block = placed('# nginx with a cache: /etc/nginx/conf.d/sync.conf', place, { 'listen 443 ssl http2;': `listen 127.0.0.1:${port};` }).replace(/^ *ssl_.*$/gm, '')
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')
   const conf = join(folder, 'nginx.conf')
   writeFileSync(conf, `daemon off; pid ${folder}/nginx.pid; error_log stderr crit; events { worker_connections 768; } http { access_log off; ${temporary}\n${block}\n}`)
