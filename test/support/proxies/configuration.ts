@@ -6,6 +6,8 @@ const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf
 export interface Place {
   /** Port on 127.0.0.1 where the proxy listens. */
   readonly port: number
+  /** A second one, where it needs that. */
+  readonly inner: number
   /** Where it asks. */
   readonly target: number
   readonly folder: string

@@ -30,10 +30,10 @@ const INNER = '# nginx behind another nginx: in the inner one, which eats what t
 
 /** Two servers of one nginx, the outer before the inner: HTTP lies between them all the same. */
 function twoTiers (place: Place): Command {
-  const socket = `unix:${place.folder}/inner.sock`
-  const plain = placed(NGINX, place, { 'listen 443 ssl http2;': `listen ${socket};` }).replace(/^ *ssl_.*$/gm, '')
+  const address = `127.0.0.1:${place.inner}`
+  const plain = placed(NGINX, place, { 'listen 443 ssl http2;': `listen ${address};` }).replace(/^ *ssl_.*$/gm, '')
   const inner = plain.replace('location / {', `location / {\n${readmeBlock(INNER)}`)
-  const outer = nginxBlock(place, NGINX).replace(/proxy_pass .*;/, `proxy_pass http://${socket};`)
+  const outer = nginxBlock(place, NGINX).replace(/proxy_pass .*;/, `proxy_pass http://${address};`)
   return nginx(place, inner + outer)
 }
 

@@ -56,7 +56,7 @@ export async function startProxy (t: Test, kind: Kind, target: number): Promise<
   writeFileSync(certificate.cert, parts.cert)
   writeFileSync(certificate.key, parts.key)
   writeFileSync(certificate.pem, Buffer.concat([parts.cert, parts.key]))
-  const command = kind.prepare({ port, target, folder, ...certificate })
+  const command = kind.prepare({ port, inner: await freePort(), target, folder, ...certificate })
   const env = { ...process.env, PATH, HOME: folder, ...command.env }
   if (command.check !== undefined) {
     const { status, stdout, stderr } = spawnSync(command.check[0]!, command.check.slice(1), { env, cwd: folder, encoding: 'utf8' })
