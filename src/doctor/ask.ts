@@ -4,7 +4,6 @@
  */
 import { request as plain } from 'node:http'
 import type { IncomingMessage } from 'node:http'
-import { connect } from 'node:http2'
 import { request as secure } from 'node:https'
 import type { Site } from './site.ts'
 
@@ -19,7 +18,6 @@ export interface Question {
   readonly as?: 'user' | 'nobody' | 'stranger'
   /** Until the answer must have ended. Default the site's. */
   readonly timeoutMs?: number
-  readonly http2?: boolean
   /** Called with every chunk of the body. @returns whether that is enough */
   readonly onData?: (bytes: Buffer, ms: number) => boolean
   /** The answer's header has come. */
@@ -58,7 +56,7 @@ export const WRONG_TOKEN = 'pocket-doctor-knows-no-token'
 export async function ask (site: Site, question: Question): Promise<Heard> {
   return await new Promise(resolve => {
     const hearing = new Hearing(question, resolve)
-    const stop = question.http2 === true ? overHttp2(site, question, hearing) : overHttp1(site, question, hearing)
+    const stop = send(site, question, hearing)
     const late = (): void => { hearing.over('late') }
     const timer = setTimeout(late, Math.min(question.timeoutMs ?? site.timeoutMs, LONGEST))
     // One of its own: the site's would gather a listener of every question that is open.
@@ -129,7 +127,7 @@ function pathOf ({ url }: Site, { path }: Question): string {
 }
 
 /** @returns lets go of the connection */
-function overHttp1 (site: Site, question: Question, hearing: Hearing): () => void {
+function send (site: Site, question: Question, hearing: Hearing): () => void {
   const { url, ca } = site
   const { method = 'GET', body } = question
   const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }
@@ -160,23 +158,4 @@ function joined ({ rawHeaders }: IncomingMessage): Map<string, string> {
     headers.set(name, before === undefined ? rawHeaders[i + 1]! : `${before}, ${rawHeaders[i + 1]!}`)
   }
   return headers
-}
-
-function overHttp2 (site: Site, question: Question, hearing: Hearing): () => void {
-  const { url, ca } = site
-  const { method = 'GET', body } = question
-  const session = connect(url.origin, ca === undefined ? {} : { ca })
-  const fail = (error: Error | null = null): void => { hearing.over('cut', error) }
-  session.on('error', fail)
-  session.on('close', () => fail())
-  const stream = session.request({ ':method': method, ':path': pathOf(site, question), ...headersOf(question, site) }, { endStream: body === undefined })
-  stream.on('response', got => {
-    const headers = Object.entries(got).filter(([name]) => !name.startsWith(':')).map(([name, value]) => [name, [value].flat().join(', ')] as const)
-    hearing.head(Number(got[':status']), new Map(headers), '2.0')
-  })
-  stream.on('data', (bytes: Buffer) => hearing.data(bytes))
-  stream.on('end', () => hearing.over('ended'))
-  stream.on('error', fail)
-  if (body !== undefined) stream.end(body)
-  return () => { session.destroy() }
 }

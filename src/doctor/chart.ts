@@ -5,6 +5,7 @@ import type { Finding } from './finding.ts'
 import { mendsOf } from './mends.ts'
 import type { Mend, MendFacts } from './mends.ts'
 import { onTheWay } from './on-the-way.ts'
+import type { OnTheWay } from './on-the-way.ts'
 import type { Site } from './site.ts'
 
 /** A finding with the lines of configuration that mend it. */
@@ -49,6 +50,10 @@ export class Chart {
     this.#heard.push(...heard)
   }
 
+  get way (): OnTheWay {
+    return onTheWay(this.#heard)
+  }
+
   /** What the server says of itself, for the figures in lines of configuration. */
   know ({ waitMs, bodyBytes }: { waitMs: number, bodyBytes: number }): void {
     this.#facts = { ...this.#facts, idleSeconds: Math.max(60, Math.ceil(waitMs * 2 / 60_000) * 60), bodyBytes: Math.min(bodyBytes, 2 ** 30) }
@@ -58,13 +63,13 @@ export class Chart {
     if (this.site.signal.aborted) return
     this.#counts[finding.level]++
     const { remedy, ...rest } = finding
-    const mends = remedy === undefined ? [] : mendsOf(remedy, onTheWay(this.#heard).proxies, this.#facts)
+    const mends = remedy === undefined ? [] : mendsOf(remedy, this.way.proxies, this.#facts)
     await this.#tell(this.#withoutToken({ ...rest, mends }))
   }
 
   outcome (): Outcome {
     const { problem, note } = this.#counts
-    return this.#withoutToken({ reached: this.reached, problems: problem, notes: note, way: onTheWay(this.#heard).names })
+    return this.#withoutToken({ reached: this.reached, problems: problem, notes: note, way: this.way.names })
   }
 
   /** A server that hands the token back would have it printed. */

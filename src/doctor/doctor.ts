@@ -9,6 +9,7 @@ import type { Outcome, Told } from './chart.ts'
 import { clock, tickOf } from './clock.ts'
 import type { Tick } from './clock.ts'
 import { askAcross, cors } from './cors.ts'
+import { crowd, together } from './crowd.ts'
 import { skipped } from './finding.ts'
 import { idle, LATE, longPoll, pollLong } from './idle.ts'
 import { askProbes, askResume, paths, resume } from './pass.ts'
@@ -62,7 +63,7 @@ async function arrive (chart: Chart): Promise<Found | null> {
   if (finding.level === 'problem') return null
   const infoHeard = await chart.ask({ path: '/sync/info', as: 'nobody' })
   const healthHeard = await chart.ask({ path: '/health', as: 'nobody' })
-  await chart.tell(httpVersion(site.url, secured))
+  await chart.tell(httpVersion(site.url, secured, chart.way.proxies.includes('apache')))
   await chart.tell(server(infoHeard, site.url))
   const info = infoOf(infoHeard)
   if (info === null) return null
@@ -113,7 +114,7 @@ async function live (chart: Chart, { origin, idleMs, onWait }: ExamineOptions, {
   const begun = await watching.begun
   if (begun.head !== null) chart.remember(begun.head)
   await chart.tell(stream(begun))
-  if (h2) await chart.tell(stream(await watch(site, { http2: true }).over, 'over HTTP/2'))
+  if (h2 && begun.hello !== null) await chart.tell(together(await crowd(site)))
   const waitMs = Math.min(waitOf(info), idleMs ?? Infinity)
   const started = performance.now()
   const polled = begun.hello === null || waitMs === 0 ? null : pollLong(site, begun.hello, waitMs)

@@ -109,10 +109,13 @@ export function tls (url: URL, secured: Secured | null, now: number): Finding {
   return validTo - now < SOON ? note('TLS', text, { advice: ['Look after its renewal.'] }) : ok('TLS', text)
 }
 
-export function httpVersion (url: URL, secured: Secured | null): Finding {
+/** @param isApache whether Apache is on the way */
+export function httpVersion (url: URL, secured: Secured | null, isApache: boolean): Finding {
   if (secured?.alpn === 'h2') return ok('HTTP', 'HTTP/2: streams of all tabs share one connection')
   if (secured === null && isLoopback(url)) return ok('HTTP', 'HTTP/1.1, as browsers have it without TLS')
   return note('HTTP', 'HTTP/1.1 only: a browser opens six connections, and six tabs with a stream block every push', {
-    ...secured === null ? { advice: ['Browsers speak HTTP/2 over TLS only: serve https:.'] } : { remedy: 'http2' as const }
+    ...secured === null
+      ? { advice: ['Browsers speak HTTP/2 over TLS only: serve https:.'] }
+      : isApache ? { advice: ['Apache\'s own HTTP/2 holds up requests behind streams: let nginx, HAProxy or Caddy speak it.'] } : { remedy: 'http2' as const }
   })
 }

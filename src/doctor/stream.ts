@@ -9,8 +9,9 @@ import type { Watched } from './watch.ts'
 
 const late = ['Live changes reach nobody in time; clients fall back to long polls.']
 
-/** @param name of the check */
-export function stream (watched: Watched, name = 'stream'): Finding {
+const name = 'stream'
+
+export function stream (watched: Watched): Finding {
   const { hello, helloMs, nudgeMs, bye } = watched
   if (hello !== null && helloMs !== null) {
     if (bye !== null) return note(name, `the server ended it at once: ${bye}`)
@@ -20,11 +21,11 @@ export function stream (watched: Watched, name = 'stream'): Finding {
       ? ok(name, `hello with what follows it after ${milliseconds(helloMs)}`)
       : ok(name, `hello after ${milliseconds(helloMs)}, what follows it ${milliseconds(nudgeMs - helloMs)} later`)
   }
-  return silent(watched, name)
+  return silent(watched)
 }
 
 /** No hello came in time. */
-function silent ({ head, heard }: Watched, name: string): Finding {
+function silent ({ head, heard }: Watched): Finding {
   const status = head?.status ?? null
   if (status !== null && status !== 200) return problem(name, `GET /sync/stream answers ${words(heard ?? head!)}`, { advice: ['Every status but 200 ends a browser\'s EventSource for good.'] })
   if (heard !== null && heard.end !== 'late') return problem(name, `GET /sync/stream: no hello, but ${words(heard)}`, { advice: late })

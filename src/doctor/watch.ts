@@ -29,7 +29,6 @@ export interface Watched {
 
 export interface WatchOptions {
   readonly headers?: Readonly<Record<string, string>>
-  readonly http2?: boolean
   /** How long it is held once hello is in. Default 0. */
   readonly holdMs?: (hello: Hello) => number
 }
@@ -50,7 +49,7 @@ export function streamPath (query = 'since=now'): string {
   return `/sync/stream?collections=${NOBODYS}&${query}&c=${randomUUID()}`
 }
 
-export function watch (site: Site, { headers = {}, http2 = false, holdMs = () => 0 }: WatchOptions = {}): Watching {
+export function watch (site: Site, { headers = {}, holdMs = () => 0 }: WatchOptions = {}): Watching {
   const enough = new AbortController()
   const seen = new Sight()
   let resolveBegun = (_watched: Watched): void => {}
@@ -65,7 +64,6 @@ export function watch (site: Site, { headers = {}, http2 = false, holdMs = () =>
   const over = ask(site, {
     path: streamPath(),
     headers: { accept: 'text/event-stream', 'accept-encoding': 'identity', ...headers },
-    http2,
     timeoutMs: Infinity,
     signal: enough.signal,
     onHead (head) { seen.head = head },

@@ -13,6 +13,8 @@ export interface Faulty extends Omit<Kind, 'prepare'> {
   readonly faults: Lines
   /** What doctor must find at least, before all is well. */
   readonly checks: readonly string[]
+  /** What no line mends. */
+  readonly stays?: string
   readonly configure: (place: Place, lines: Lines) => Command
 }
 
@@ -164,7 +166,8 @@ const apache: Faulty = {
   program: 'apache2',
   packageName: 'apache2',
   tls: true,
-  checks: ['HTTP', 'token', 'resume', 'headers', 'compression', 'paths', 'caching', 'cookies', 'CORS', 'idle'],
+  checks: ['token', 'resume', 'headers', 'compression', 'paths', 'caching', 'cookies', 'CORS', 'idle'],
+  stays: 'HTTP',
   faults: {
     server: [
       'ProxyTimeout 2', 'ProxyErrorOverride On', 'AddOutputFilterByType DEFLATE text/event-stream',
