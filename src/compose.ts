@@ -26,6 +26,7 @@ import { Pushes } from './sync/push.ts'
 import { Revivals } from './sync/revival.ts'
 import { isAudited, Sealing } from './sync/sealing.ts'
 import { Sight } from './sync/sight.ts'
+import { Snapshots } from './sync/snapshot.ts'
 import { PublicViews, Views } from './sync/view.ts'
 
 export const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
@@ -90,9 +91,10 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
   }
 }
 
-function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<Services, 'store' | 'bell'> & { views: Views, publicViews: Views }): Pick<Services, 'pulls' | 'changes'> {
+function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<Services, 'store' | 'bell'> & { views: Views, publicViews: Views }): Pick<Services, 'pulls' | 'changes' | 'snapshots'> {
   const pulls = new Pulls({ ...log, clock, limits, views })
-  return { pulls, changes: new Changes({ pulls, publicPulls: new Pulls({ ...log, clock, limits, views: publicViews }), publicCollections }) }
+  const changes = new Changes({ pulls, publicPulls: new Pulls({ ...log, clock, limits, views: publicViews }), publicCollections })
+  return { pulls, changes, snapshots: new Snapshots({ store: log.store, views, publicViews, isPublic: names => changes.isPublic(names) }) }
 }
 
 function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logger, ...config }: Config, parts: Pick<Services, 'store' | 'bell'> & { views: Views }): LiveFeed {

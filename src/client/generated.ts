@@ -60,6 +60,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sync/snapshot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All documents, for a new client
+         * @description Newline-delimited JSON: a first line with the checkpoint, a line for each live document in the order of sequences, without deletions, and a last line from which pulls go on. What changed meanwhile comes with these. An answer without its last line was cut short: go on with after, or from the beginning after a 410.
+         */
+        get: operations["snapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sync/history/{collection}/{documentId}": {
         parameters: {
             query?: never;
@@ -406,6 +426,55 @@ export interface components {
             reason: "max-duration" | "token-expired" | "token-revoked" | "scope-changed" | "shutdown" | "overloaded";
             /** @description Reconnect after this time. */
             retryMs: number;
+            checkpoint: components["schemas"]["Checkpoint"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A line of a snapshot. */
+        SnapshotLine: components["schemas"]["SnapshotStart"] | components["schemas"]["SnapshotDocument"] | components["schemas"]["SnapshotEnd"];
+        /** @description First line of a snapshot: the checkpoint that its last line will hand out. To go on behind a line: after=<sequence>~e<epoch>[~c<checkpoint.scope>]~s<checkpoint.global>. */
+        SnapshotStart: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "snapshot";
+            /** @description Which stretch of history the checkpoint lies in. Echo it with the checkpoint. */
+            epoch: string;
+            checkpoint: components["schemas"]["Checkpoint"];
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A line of a snapshot: a live document as it stands. Sequences rise from line to line. */
+        SnapshotDocument: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "document";
+            /** @description The collection a document lives in. */
+            collection: string;
+            /** @description The document's _id: 1 to 512 bytes of UTF-8 without control characters. */
+            documentId: string;
+            document: {
+                [key: string]: unknown;
+            };
+            /** @description Milliseconds since 1970-01-01 UTC. */
+            timestamp: number;
+            /** @description A place in the one order of the change log. */
+            sequence: number;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Last line of a snapshot: it is whole, and pulls go on from this checkpoint. Without it the snapshot was cut short. */
+        SnapshotEnd: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "snapshot-end";
+            /** @description Which stretch of history the checkpoint lies in. Echo it with the checkpoint. */
+            epoch: string;
             checkpoint: components["schemas"]["Checkpoint"];
         } & {
             [key: string]: unknown;
@@ -844,6 +913,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+            /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */
+            401: {
+                headers: {
+                    /** @description Bearer realm="sync", and error="invalid_token" where a token was sent. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server could not; 503 says with Retry-After when to come again. Codes: 500 internal_error, 501 unsupported_transfer_coding, 503 busy, 503 overloaded, 503 storage_unavailable, 503 authentication_unavailable, 503 access_unavailable, 503 draining. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Any other error. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    snapshot: {
+        parameters: {
+            query?: {
+                /** @description Goes on with a snapshot that was cut, behind the last line that came: <sequence>~e<epoch>[~c<checkpoint.scope>]~s<checkpoint.global>, of the first line but the sequence. */
+                after?: string;
+                /** @description Names, separated by commas; absent: all that you may read. */
+                collections?: string;
+            };
+            header?: {
+                /** @description The version of the protocol the client speaks; 426 when this server does not. */
+                "Sync-Protocol"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newline-delimited JSON: a first line with the checkpoint, a line for each live document in the order of sequences, without deletions, and a last line from which pulls go on. What changed meanwhile comes with these. An answer without its last line was cut short: go on with after, or from the beginning after a 410. */
+            200: {
+                headers: {
+                    /** @description Who may keep it, and for how long. */
+                    "Cache-Control"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
                 };
             };
             /** @description Who asks is not known. With a fresh token the same message may be sent again, once. */

@@ -1,4 +1,5 @@
 /** Ready JSON text, written straight to the response. */
+import type { ServerResponse } from 'node:http'
 import { SyncError } from '../errors.ts'
 import { codingOf, coderOf } from './coding.ts'
 import { etagOf, isKnown } from './etag.ts'
@@ -26,9 +27,7 @@ export function sendJson (services: Services, exchange: Exchange, answer: Answer
   const { request, response } = exchange
   const { coding, plain } = codingOf(request.headers['accept-encoding'])
   const used = body.length <= WORTH_CODING && plain ? null : coding
-  // What is set before, by CORS or a host, stays.
-  const before = response.getHeader('vary')
-  const varied = [...headers, 'vary', [before, vary, 'accept-encoding'].filter(name => name !== undefined).join(', ')]
+  const varied = [...headers, 'vary', varyOf(response, vary)]
   if (vary !== undefined) {
     // Of what this caller is about to be sent: it confirms no other bytes.
     const etag = etagOf(body, used)
@@ -37,7 +36,12 @@ export function sendJson (services: Services, exchange: Exchange, answer: Answer
   }
   if (used === null) return write(services, exchange, { ...answer, headers: varied }, body)
   varied.push('content-encoding', used)
-  return coderOf(used)(body).then(coded => write(services, exchange, { ...answer, headers: varied }, coded))
+  return coderOf(used).code(body).then(coded => write(services, exchange, { ...answer, headers: varied }, coded))
+}
+
+/** What is set before, by CORS or a host, stays. */
+export function varyOf (response: ServerResponse, names?: string): string {
+  return [response.getHeader('vary'), names, 'accept-encoding'].filter(name => name !== undefined).join(', ')
 }
 
 const none: readonly string[] = []

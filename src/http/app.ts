@@ -16,6 +16,7 @@ import { pullRoute } from './pull.ts'
 import { pushRoute } from './push.ts'
 import { referenceRoutes } from './reference.ts'
 import type { Services } from './services.ts'
+import { snapshotRoute } from './snapshot.ts'
 import { streamRoutes } from './stream.ts'
 import { ticketRoute } from './ticket.ts'
 
@@ -83,6 +84,7 @@ function syncRoutes (app: FastifyInstance, services: Services): void {
   pushRoute(app, services)
   pullRoute(app, services)
   changesRoute(app, services)
+  snapshotRoute(app, services)
   historyRoute(app, services)
   infoRoute(app, services)
   streamRoutes(app, services)

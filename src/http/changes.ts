@@ -7,6 +7,7 @@ import type { Exchange } from './exchange.ts'
 import { assertOnce, collectionsOf, epochOf, placeOf, queryOf, wholeNumber } from './query.ts'
 import { isShared, serveReader } from './readers.ts'
 import type { Services } from './services.ts'
+import { untilGone } from './until-gone.ts'
 
 export function changesRoute (app: FastifyInstance, services: Services): void {
   app.get('/sync/changes', serveReader(services, async (exchange) => {
@@ -23,7 +24,7 @@ export function changesRoute (app: FastifyInstance, services: Services): void {
 
 async function answer (services: Services, exchange: Exchange): Promise<void> {
   const { query, waits } = parseUrl(services, exchange)
-  const page = await untilGone(exchange, services.draining, signal => services.changes.read(query, exchange.user, signal))
+  const page = await untilGone(exchange.response, services.draining, signal => services.changes.read(query, exchange.user, signal))
   services.activity.lastSync = services.clock.now()
   const cacheControl = waits ? 'no-store' : cacheControlOf(services, page, isShared(services, exchange))
   await sendJson(services, exchange, { body: pageText(page), cacheControl, vary: 'authorization, cookie' })
@@ -46,20 +47,6 @@ function parseUrl ({ config: { limits }, clock }: Services, { request, expiresAt
       waitMs
     },
     waits: seconds > 0
-  }
-}
-
-/** Waits no longer than the client does, nor than the server lives. */
-async function untilGone<T> ({ response }: Exchange, draining: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const over = new AbortController()
-  const end = (): void => over.abort()
-  response.once('close', end)
-  draining.addEventListener('abort', end)
-  try {
-    return await run(over.signal)
-  } finally {
-    response.off('close', end)
-    draining.removeEventListener('abort', end)
   }
 }
 

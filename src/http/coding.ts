@@ -1,13 +1,21 @@
 /** Content codings of answers: which one a client takes, and the coders. */
+import type { Transform } from 'node:stream'
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
 
 export type Coding = 'zstd' | 'gzip' | 'br'
 
-type Coder = (text: string) => Promise<Buffer>
+interface Coder {
+  readonly code: (text: string) => Promise<Buffer>
+  /** For what is made bit by bit. It holds up to half a MiB. */
+  readonly stream: () => Transform
+}
 
-const { constants, brotliCompress, gzip } = zlib
-const { zstdCompress } = zlib as { zstdCompress?: (text: string, options: object, done: (error: Error | null, coded: Buffer) => void) => void }
+const { constants, brotliCompress, createBrotliCompress, createGzip, gzip } = zlib
+const { zstdCompress, createZstdCompress } = zlib as {
+  zstdCompress?: (text: string, options: object, done: (error: Error | null, coded: Buffer) => void) => void
+  createZstdCompress?: (options: object) => Transform
+}
 
 /**
  * The best for both sides first. Quick rather than small, since most answers are coded for one reader. Of a page of
@@ -15,15 +23,17 @@ const { zstdCompress } = zlib as { zstdCompress?: (text: string, options: object
  * 1.12, br 3 0.85 and 0.97, gzip 6 2.2 and 0.9.
  */
 const coders = new Map<Coding, Coder>()
-if (zstdCompress !== undefined) {
+if (zstdCompress !== undefined && createZstdCompress !== undefined) {
   const { ZSTD_c_compressionLevel: level } = constants as unknown as Record<string, number>
+  const options = { params: { [level!]: 1 } }
   const zstd = promisify<string, object, Buffer>(zstdCompress)
-  coders.set('zstd', text => zstd(text, { params: { [level!]: 1 } }))
+  coders.set('zstd', { code: text => zstd(text, options), stream: () => createZstdCompress(options) })
 }
+const brotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }
 const brotli = promisify<string, object, Buffer>(brotliCompress)
+coders.set('br', { code: text => brotli(text, brotliOptions), stream: () => createBrotliCompress(brotliOptions) })
 const zip = promisify<string, object, Buffer>(gzip)
-coders.set('br', text => brotli(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }))
-coders.set('gzip', text => zip(text, { level: 3 }))
+coders.set('gzip', { code: text => zip(text, { level: 3 }), stream: () => createGzip({ level: 3 }) })
 
 export function coderOf (coding: Coding): Coder {
   return coders.get(coding)!

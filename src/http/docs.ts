@@ -49,6 +49,8 @@ const userProblems = { 401: unauthenticated, ...problems }
 
 const frames = 'Server-Sent Events. Unnamed events are pull-response messages, named ones hello, ping, resync and bye; each has an id, the cursor to go on from. Frames with other names are to be ignored.'
 
+const lines = 'Newline-delimited JSON: a first line with the checkpoint, a line for each live document in the order of sequences, without deletions, and a last line from which pulls go on. What changed meanwhile comes with these. An answer without its last line was cut short: go on with after, or from the beginning after a 410.'
+
 /** `METHOD path` → what it is. */
 export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>([
   ['POST /sync/push', {
@@ -100,6 +102,26 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
         headers: { ETag: { type: 'string', description: 'Of exactly these bytes.' }, 'Cache-Control': { type: 'string', description: 'Who may keep it, and for how long.' } }
       },
       304: { description: 'What If-None-Match names is what would be answered.' },
+      ...userProblems
+    }
+  }],
+  ['GET /sync/snapshot', {
+    operationId: 'snapshot',
+    tags: ['sync'],
+    ...user,
+    summary: 'All documents, for a new client',
+    description: lines,
+    headers: Type.Object(protocol),
+    querystring: Type.Object({
+      after: Type.Optional(Type.String({ description: 'Goes on with a snapshot that was cut, behind the last line that came: <sequence>~e<epoch>[~c<checkpoint.scope>]~s<checkpoint.global>, of the first line but the sequence.' })),
+      collections: Type.Optional(Type.String({ description: 'Names, separated by commas; absent: all that you may read.' }))
+    }),
+    response: {
+      200: {
+        description: lines,
+        headers: { 'Cache-Control': { type: 'string', description: 'Who may keep it, and for how long.' } },
+        content: { 'application/x-ndjson': { schema: { type: 'string', 'x-line-schema': { $ref: '#/components/schemas/SnapshotLine' } } } }
+      },
       ...userProblems
     }
   }],

@@ -7,7 +7,7 @@ import { serve } from './exchange.ts'
 import type { Services } from './services.ts'
 
 /** New meaning comes as a new feature here, so that clients ask rather than guess. */
-const features = ['push', 'push.atomic', 'pull', 'pull.wait', 'changes', 'changes.wait', 'stream', 'stream.ticket', 'history']
+const features = ['push', 'push.atomic', 'pull', 'pull.wait', 'changes', 'changes.wait', 'snapshot', 'stream', 'stream.ticket', 'history']
 
 /** Those a client can keep to; the others are the operator's business. */
 const told = [

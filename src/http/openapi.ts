@@ -17,22 +17,31 @@ import { PullRequest } from '../../schema/pull.ts'
 import { ChangeError, Conflict, PushResponse, Result } from '../../schema/push-response.ts'
 import { PushRequest } from '../../schema/push.ts'
 import { Resync } from '../../schema/resync.ts'
+import { SnapshotDocument, SnapshotEnd, SnapshotStart } from '../../schema/snapshot.ts'
 import { StreamTicket } from '../../schema/stream-ticket.ts'
 import { docs, requestExamples } from './docs.ts'
 
 const frames = { 'pull-response': PullResponse, hello: Hello, ping: Ping, resync: Resync, bye: Bye }
 
 /** What stands in the data of a stream's events. */
-const StreamFrame = {
-  $id: 'StreamFrame',
-  description: 'The data of a stream event.',
-  oneOf: Object.values(frames).map(({ $id }) => ({ $ref: `${$id!}#` })),
-  discriminator: { propertyName: 'type', mapping: Object.fromEntries(Object.entries(frames).map(([type, { $id }]) => [type, `#/components/schemas/${$id!}`])) }
+const StreamFrame = eitherOf('StreamFrame', 'The data of a stream event.', frames)
+
+/** What stands in a line of a snapshot. */
+const SnapshotLine = eitherOf('SnapshotLine', 'A line of a snapshot.', { snapshot: SnapshotStart, document: SnapshotDocument, 'snapshot-end': SnapshotEnd })
+
+/** One of these, told apart by `type`. */
+function eitherOf ($id: string, description: string, parts: Readonly<Record<string, TSchema>>): object {
+  return {
+    $id,
+    description,
+    oneOf: Object.values(parts).map(({ $id }) => ({ $ref: `${$id!}#` })),
+    discriminator: { propertyName: 'type', mapping: Object.fromEntries(Object.entries(parts).map(([type, { $id }]) => [type, `#/components/schemas/${$id!}`])) }
+  }
 }
 
-const schemas: ReadonlyArray<TSchema | typeof StreamFrame> = [
+const schemas: readonly object[] = [
   Checkpoint, Change, EntryChange, PushRequest, ChangeError, Result, Conflict, PushResponse, PullRequest, PullResponse,
-  StreamFrame, Hello, Ping, Resync, Bye, StreamTicket, Version, JournalRow, History, Info, Health, Problem
+  StreamFrame, Hello, Ping, Resync, Bye, SnapshotLine, SnapshotStart, SnapshotDocument, SnapshotEnd, StreamTicket, Version, JournalRow, History, Info, Health, Problem
 ]
 
 const description = `Changes go in with push, what others changed comes out with pull or, live, with the stream. One order across all

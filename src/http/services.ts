@@ -9,6 +9,7 @@ import type { Feed } from '../sync/feed.ts'
 import type { Histories } from '../sync/history.ts'
 import type { Pulls } from '../sync/pull.ts'
 import type { Pushes } from '../sync/push.ts'
+import type { Snapshots } from '../sync/snapshot.ts'
 import type { Authentication } from './authenticate.ts'
 import type { AddressOf } from './caller.ts'
 import type { BytesInFlight, RequestsInFlight } from './in-flight.ts'
@@ -47,6 +48,7 @@ export interface Services {
   readonly pushes: Pushes
   readonly pulls: Pulls
   readonly changes: Changes
+  readonly snapshots: Snapshots
   readonly histories: Histories
   readonly feed: Feed
   readonly audit: Audit

@@ -58,6 +58,21 @@ export class Judge {
     this.#begun = deps.access.clock.now()
   }
 
+  /** The same for who holds nothing yet, and so loses nothing: what is there to be seen, without removals. */
+  async judgeLive (rows: readonly Row[]): Promise<Judged> {
+    const shown: Row[] = []
+    if (this.#user === null) return { rows: shown, looked: rows.length, enough: true }
+    if (this.#deps.rules.authorize === null) return { rows, looked: rows.length, enough: true }
+    for (let at = 0; at < rows.length; at += HEADS) {
+      const group = rows.slice(at, at + HEADS)
+      const seen = await this.#heads(group)
+      shown.push(...group.filter((_, i) => seen[i]))
+      await this.#pause()
+      if (this.#isEnough) return { rows: shown, looked: at + group.length, enough: true }
+    }
+    return { rows: shown, looked: rows.length, enough: false }
+  }
+
   /** Looks at rows in order, at least at one of them. */
   async judge (rows: readonly Row[]): Promise<Judged> {
     const shown: Row[] = []

@@ -31,24 +31,40 @@ export interface PageAnswer {
   readonly state: LogState
 }
 
+/** What a page is made of. */
+export interface PageRows {
+  readonly rows: readonly Row[]
+  /** Up to where everything is in `rows` that the reader may see. */
+  readonly scanned: number
+  /** The log where the page began, and where it ended. */
+  readonly began: Page
+  readonly state: Page
+}
+
 /** @throws SyncError resync_required when the position cannot be continued from */
 export async function readPage (store: ChangeStore, query: PageQuery): Promise<PageAnswer> {
   const { position, view } = query
   const after = typeof position.after === 'number' ? position.after : await startsOf(store, position.after, query)
-  const page = await read(store, query, after)
-  assertValid(position, stateOf(page, view), view.scope)
-  const { rows, scanned, state } = view.judge === null ? { rows: page.rows, scanned: page.scanned, state: page } : await gather(store, query, { after, page })
+  const { rows, scanned, began, state } = await readRows(store, query, after)
   const reached = typeof after === 'number' ? Math.max(after, scanned) : scanned
   const start = lowest({ ...position, after })
   const hasMore = reached < state.head && reached > start
   return {
     changes: changesText(rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, rows)),
     count: rows.length,
-    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(query, after, { reached, rows }), ...hasMore && snapshotMark(position, page, view), ...view.scope !== undefined && { scope: view.scope } },
+    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(query, after, { reached, rows }), ...hasMore && snapshotMark(position, began, view), ...view.scope !== undefined && { scope: view.scope } },
     hasMore,
     epoch: epochOf(state, reached),
     state
   }
+}
+
+/** @throws SyncError resync_required when the position cannot be continued from */
+export async function readRows (store: ChangeStore, query: PageQuery, after: After = query.position.after): Promise<PageRows> {
+  const { position, view } = query
+  const page = await read(store, query, after)
+  assertValid(position, stateOf(page, view), view.scope)
+  return view.judge === null ? { rows: page.rows, scanned: page.scanned, began: page, state: page } : { ...await gather(store, query, { after, page }), began: page }
 }
 
 type After = Position['after']

@@ -28,3 +28,21 @@ export class Turns {
     })
   }
 }
+
+/** One piece of work of many per turn of the event loop, however many wait: between two, others get theirs (promise 7). */
+export class OneByOne {
+  readonly #waiting: Array<() => void> = []
+
+  turn (): Promise<void> {
+    return new Promise(resolve => {
+      if (this.#waiting.push(resolve) === 1) this.#next()
+    })
+  }
+
+  #next (): void {
+    setImmediate(() => {
+      this.#waiting.shift()!()
+      if (this.#waiting.length > 0) this.#next()
+    })
+  }
+}

@@ -19,10 +19,12 @@ export interface View {
   readonly looksBack: boolean
   /** As far as one page goes; null where all rows are shown as they are. */
   readonly judge: ((rows: readonly Row[]) => Promise<Judged>) | null
+  /** The same for who holds nothing yet: removals need not be told. */
+  readonly judgeLive: View['judge']
 }
 
 /** Of a server without rules: everybody sees everything. */
-export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null }
+export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null, judgeLive: null }
 
 export type ViewDeps = JudgeDeps
 
@@ -59,9 +61,9 @@ export class Views {
     const [channels, version] = await Promise.all([this.#channels(user), this.#version(user)])
     const scope = user === null || (channels === undefined && version === undefined) ? undefined : await this.#scope(user, [user.id, channels ?? null, version ?? null])
     const common = { key: this.#key(user, scope), scope, channels, looksBack: authorize !== null }
-    if (authorize === null && channels === undefined) return { ...common, judge: null }
+    if (authorize === null && channels === undefined) return { ...common, judge: null, judgeLive: null }
     const judge = new Judge(this.#deps, user, channels)
-    return { ...common, judge: rows => judge.judge(rows) }
+    return { ...common, judge: rows => judge.judge(rows), judgeLive: rows => judge.judgeLive(rows) }
   }
 
   async #channels (user: User | null): Promise<readonly string[] | undefined> {

@@ -23,7 +23,7 @@ t.test('openapi.yaml is what the routes and schemas make of it, and what the ser
 t.test('openapi.yaml names every operation, frame and problem', async (t) => {
   const api = parse(await renderOpenapi())
   const operations = Object.values<any>(api.paths).flatMap(path => Object.values<any>(path))
-  t.strictSame(operations.map(({ operationId }) => operationId).sort(), ['changes', 'health', 'history', 'info', 'pull', 'push', 'stream', 'streamTicket'])
+  t.strictSame(operations.map(({ operationId }) => operationId).sort(), ['changes', 'health', 'history', 'info', 'pull', 'push', 'snapshot', 'stream', 'streamTicket'])
   for (const { operationId, responses } of operations) {
     for (const status of ['4XX', 'default']) t.strictSame(responses[status].content, { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }, `${operationId} ${status}`)
     if (operationId !== 'health') t.ok(responses['5XX'], operationId)

@@ -32,7 +32,7 @@ export interface Answered {
 export async function request (url: string, init?: RequestInit): Promise<Answered> {
   const response = await fetch(url, init)
   const text = await response.text()
-  return { status: response.status, headers: response.headers, text, json: /json/.test(response.headers.get('content-type') ?? '') && text !== '' ? JSON.parse(text) : undefined }
+  return { status: response.status, headers: response.headers, text, json: /[/+]json/.test(response.headers.get('content-type') ?? '') && text !== '' ? JSON.parse(text) : undefined }
 }
 
 export async function post (url: string, body: unknown, headers: Record<string, string> = {}): Promise<Answered> {

@@ -1,0 +1,97 @@
+/**
+ * GET /sync/snapshot: all live documents for a new client, one line each. application/x-ndjson, since each line is read
+ * as it comes and is whole by its line feed; a JSON array would be worth nothing where it was cut.
+ */
+import type { FastifyInstance } from 'fastify'
+import { SyncError } from '../errors.ts'
+import { resumptionOf, STEP } from '../sync/snapshot.ts'
+import type { SnapshotQuery } from '../sync/snapshot.ts'
+import { varyOf } from './answer.ts'
+import { codingOf } from './coding.ts'
+import type { Exchange } from './exchange.ts'
+import { SAFE } from './head.ts'
+import { Lines } from './lines.ts'
+import { assertOnce, collectionsOf, queryOf } from './query.ts'
+import { isShared, serveReader } from './readers.ts'
+import type { Services } from './services.ts'
+import { untilGone } from './until-gone.ts'
+
+/** For requests without a user; no user is called so. */
+const NOBODY = '\0'
+
+export function snapshotRoute (app: FastifyInstance, services: Services): void {
+  const { config: { limits }, inFlight, activity } = services
+  // What one may hold: a step with a document of the largest kind at its end, here and in a coder.
+  const held = 2 * STEP.bytes + limits.documentBytes
+  app.get('/sync/snapshot', serveReader(services, async (exchange) => {
+    if (services.draining.aborted) throw new SyncError('draining')
+    const query = parseUrl(services, exchange)
+    const share = inFlight.of(exchange.user?.id ?? NOBODY)
+    if (!share.take(held)) throw new SyncError('overloaded', { detail: 'Too many snapshots are being read.' })
+    activity.begin()
+    try {
+      await untilGone(exchange.response, services.draining, gone => send(services, exchange, { query, gone }))
+    } finally {
+      activity.end()
+      share.give(held)
+    }
+  }))
+}
+
+/** @throws SyncError invalid_message, invalid_cursor, too_large */
+function parseUrl ({ config: { limits } }: Services, { request }: Exchange): SnapshotQuery {
+  const query = queryOf(request.url!)
+  assertOnce(query, ['collections', 'after'])
+  const after = query.get('after')
+  return {
+    collections: collectionsOf(query.get('collections') ?? '', limits.collectionsPerPull),
+    resumption: after === null ? null : resumptionOf(after)
+  }
+}
+
+/** Up to the first lines a failure has a status; from then on the answer breaks off, without its last line. */
+async function send (services: Services, exchange: Exchange, { query, gone }: { query: SnapshotQuery, gone: AbortSignal }): Promise<void> {
+  const { config: { limits }, clock, snapshots, activity } = services
+  const { request, response, user, expiresAt } = exchange
+  const begun = clock.now()
+  const steps = snapshots.text(query, user)
+  let step = await steps.next()
+  const { coding } = codingOf(request.headers['accept-encoding'])
+  writeHead(services, exchange, coding)
+  if (request.method === 'HEAD') {
+    response.end()
+    return
+  }
+  const lines = new Lines(response, coding)
+  try {
+    for (; step.done !== true; step = await steps.next()) {
+      const now = clock.now()
+      // No longer than the credential lives, nor than any stream: what is long goes on with another request.
+      if (now >= expiresAt || now - begun >= limits.streamMs || !await lines.write(step.value, limits.stallMs, gone)) {
+        lines.cut()
+        return
+      }
+    }
+  } catch (error) {
+    lines.cut()
+    // A resync is told to who comes again.
+    if (error instanceof SyncError && error.code === 'resync_required') return
+    throw error
+  }
+  lines.end()
+  activity.lastSync = clock.now()
+}
+
+/** Of public collections the same for everybody, for as long as a crowd takes to come. */
+const SHARED = 'public, max-age=60'
+
+function writeHead (services: Services, exchange: Exchange, coding: string | null): void {
+  const { response } = exchange
+  response.writeHead(200, [
+    'content-type', 'application/x-ndjson',
+    'cache-control', isShared(services, exchange) ? SHARED : 'private, no-store',
+    'vary', varyOf(response, 'authorization, cookie'),
+    ...SAFE,
+    ...coding === null ? [] : ['content-encoding', coding]
+  ])
+}
