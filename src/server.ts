@@ -1,4 +1,5 @@
 /** PocketServer: puts the parts together. */
+import { setMaxListeners } from 'node:events'
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { FastifyPluginAsync } from 'fastify'
 import { assertChangeLog } from './backends.ts'
@@ -50,6 +51,8 @@ export class PocketServer {
   constructor (options: PocketServerOptions = {}) {
     this.#config = resolveConfig(options)
     this.#options = options
+    // Every request that waits listens to it: thousands are no leak.
+    setMaxListeners(0, this.#draining.signal)
     this.#listeners = new Listeners(this.#config, this.#dispatch)
     if (options.changeLog !== undefined) assertChangeLog(options.changeLog)
   }

@@ -30,6 +30,18 @@ t.test('listen opens the log, says where it listens, and close ends all of it', 
   t.match((await post(`${elsewhere}/sync/pull`, pullOf())).json, { changes: { c: [{ documentId: 'a' }] } })
 })
 
+t.test('a crowd that waits leaves no warning of a leak', async (t) => {
+  const warnings: Error[] = []
+  const note = (warning: Error): void => { warnings.push(warning) }
+  process.on('warning', note)
+  const pocket = new PocketServer({ changeLog: new MemoryChangeLog() })
+  t.teardown(async () => { process.off('warning', note); await pocket.close() })
+  const { url } = await pocket.listen(0)
+  const crowd = Array.from({ length: 20 }, () => post(`${url}/sync/pull`, { ...pullOf(), checkpoint: { global: 0 }, waitMs: 300 }))
+  t.strictSame((await Promise.all(crowd)).map(({ status }) => status), crowd.map(() => 200))
+  t.strictSame(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'), [])
+})
+
 t.test('the default log is SQLite at ./pocket.db, opened when the server is used and closed with it', async (t) => {
   const before = process.cwd()
   process.chdir(t.testdir())
