@@ -14,11 +14,12 @@ import { problemPromises } from './server/problems.ts'
 import { pullPromises } from './server/pull.ts'
 import { pushPromises } from './server/push.ts'
 import { sizePromises } from './server/sizes.ts'
+import { snapshotPromises } from './server/snapshot.ts'
 import { streamPromises } from './server/stream.ts'
 
 export type { ServerSuiteOptions, SuiteUser } from './server/harness.ts'
 
-const PROMISES = [...pushPromises, ...pullPromises, ...streamPromises, ...changesPromises, ...problemPromises, ...sizePromises, ...http2Promises]
+const PROMISES = [...pushPromises, ...pullPromises, ...streamPromises, ...changesPromises, ...snapshotPromises, ...problemPromises, ...sizePromises, ...http2Promises]
 
 /**
  * Registers a test for every promise that the server gives by its own `/sync/info`, to these users, by this entrance.

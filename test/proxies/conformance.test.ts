@@ -8,7 +8,7 @@ import { startProxy } from '../support/proxies/program.ts'
 import { tlsOf } from '../support/tls.ts'
 
 // Most of the time is spent in waiting.
-t.jobs = 4
+t.jobs = 8
 
 for (const kind of Object.values(kinds)) {
   t.test(`${kind.name} passes on what the server says, at once and to whom it is said`, { buffered: true }, async t => {

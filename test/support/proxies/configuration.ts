@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
 
 export interface Place {
+  /** What a test changes in the configuration. */
+  readonly rewrite?: ((text: string) => string) | undefined
   /** Port on 127.0.0.1 where the proxy listens. */
   readonly port: number
   /** A second one, where it needs that. */
@@ -27,13 +29,15 @@ export function readmeBlock (firstLine: string): string {
 }
 
 /** The block with its ports and paths replaced. @param listen what it listens on, and what to put there */
-export function placed (firstLine: string, { target, folder, cert, key, pem }: Place, listen: Readonly<Record<string, string>>): string {
+export function placed (firstLine: string, { rewrite = same, target, folder, cert, key, pem }: Place, listen: Readonly<Record<string, string>>): string {
   const replaced = { '127.0.0.1:3000': `127.0.0.1:${target}`, '/etc/ssl/sync.crt': cert, '/etc/ssl/sync.key': key, '/etc/ssl/sync.pem': pem, '/var/cache/nginx': folder, ...listen }
   let text = readmeBlock(firstLine)
   for (const [from, to] of Object.entries(replaced)) text = text.replaceAll(from, to)
   for (const from of Object.keys(listen)) if (!readmeBlock(firstLine).includes(from)) throw new Error(`"${firstLine}" has no ${from}`)
-  return text
+  return rewrite(text)
 }
+
+const same = (text: string): string => text
 
 /** A file that Debian's package brings, less the lines that match: users, pid files and logs that only root may write. */
 export function debian (path: string, without: RegExp): string {

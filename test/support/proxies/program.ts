@@ -23,6 +23,8 @@ export interface Kind {
   readonly packageName: string
   /** Whether it speaks TLS to clients. */
   readonly tls?: boolean
+  /** Changes what the README says. */
+  readonly rewrite?: (text: string) => string
   /** Writes its files. */
   readonly prepare: (place: Place) => Command
 }
@@ -56,7 +58,7 @@ export async function startProxy (t: Test, kind: Kind, target: number): Promise<
   writeFileSync(certificate.cert, parts.cert)
   writeFileSync(certificate.key, parts.key)
   writeFileSync(certificate.pem, Buffer.concat([parts.cert, parts.key]))
-  const command = kind.prepare({ port, inner: await freePort(), target, folder, ...certificate })
+  const command = kind.prepare({ rewrite: kind.rewrite, port, inner: await freePort(), target, folder, ...certificate })
   const env = { ...process.env, PATH, HOME: folder, ...command.env }
   if (command.check !== undefined) {
     const { status, stdout, stderr } = spawnSync(command.check[0]!, command.check.slice(1), { env, cwd: folder, encoding: 'utf8' })
