@@ -14,14 +14,15 @@ import { Link, randomId } from './link.ts'
 import { ResyncRequired } from './problem.ts'
 import { pull, pullAll, type PullAllOptions } from './pull.ts'
 import { Pusher } from './push.ts'
+import { snapshot, type SnapshotSource } from './snapshot.ts'
 import { StreamReader } from './stream.ts'
-import type { CallOptions, ClientOptions, PullInput, PullResponse, PushInput, PushResponse, StreamEvent, StreamInput } from './types.ts'
+import type { CallOptions, ClientOptions, PullInput, PullResponse, PushInput, PushResponse, SnapshotInput, StreamEvent, StreamInput } from './types.ts'
 
 export { ResyncRequired, SyncProblem } from './problem.ts'
 export type { PullAllOptions } from './pull.ts'
 export type {
   CallOptions, ChangeInput, Checkpoint, ClientOptions, Disconnected, EntryChange, KeepOptions, KeptStore, Problem, PullInput, PullResponse,
-  PushInput, PushResponse, Result, ResyncReason, StreamEvent, StreamInput, Timing
+  PushInput, PushResponse, Result, ResyncReason, SnapshotInput, StreamEvent, StreamInput, Timing
 } from './types.ts'
 
 export interface Client {
@@ -52,6 +53,15 @@ export interface Client {
   pullAll (input: PullInput, options?: PullAllOptions): AsyncIterableIterator<PullResponse>
 
   /**
+   * The first sync of a replica that has nothing yet: pages of all documents as they stand, from one answer that is
+   * gone on with where it is cut, and at the end pages of what changed meanwhile, the last with `hasMore` false. Apply
+   * and keep each like one of `pullAll`. An app that was stopped midway goes on with the checkpoint and epoch that it
+   * kept, by this or by `pullAll`. Deletions of before are not told: who has documents already takes `pullAll`.
+   * @throws ResyncRequired unless `onResync` is given; SyncProblem
+   */
+  snapshot (input: SnapshotInput, options?: PullAllOptions): AsyncIterableIterator<PullResponse>
+
+  /**
    * Everything after a checkpoint, then live changes, until the signal aborts or the consumer stops; the
    * connection then closes. Without a checkpoint it starts at the beginning. A lost connection is made again from
    * where it got to, for ever. It reads no further than the consumer does. A `resync` event says that what follows
@@ -70,7 +80,8 @@ export function createClient (options: ClientOptions): Client {
     clientId,
     push: (input, call = {}) => server.push(input, call),
     pull: (input, call = {}) => server.pull(input, call),
-    pullAll: (input, call = {}) => pullAll({ next: page => server.pull(page, call), settle: () => server.settle(call) }, input, call),
+    pullAll: (input, call = {}) => server.pullAll(input, call),
+    snapshot: (input, call = {}) => snapshot(server.snapshots(call), input, call),
     stream: input => stream(server, input)
   }
 }
@@ -99,6 +110,19 @@ class Server {
     const page = await this.#watch(() => pull(this.link, this.#clientId, input, call))
     await this.kept?.sawPage(input, page, before)
     return page
+  }
+
+  pullAll (input: PullInput, call: PullAllOptions): AsyncGenerator<PullResponse, void, undefined> {
+    return pullAll({ next: page => this.pull(page, call), settle: () => this.settle(call) }, input, call)
+  }
+
+  snapshots (call: PullAllOptions): SnapshotSource {
+    return {
+      link: this.link,
+      saw: async page => { await this.kept?.sawPage({}, page, -1) },
+      resync: async reason => { await this.kept?.resync(reason) },
+      pulls: input => this.pullAll(input, call)
+    }
   }
 
   async settle ({ signal }: CallOptions): Promise<boolean> {

@@ -32,19 +32,21 @@ interface Init {
 }
 
 type Answered<T> = { readonly data?: T, readonly error?: unknown, readonly response: Response }
+type Query<Path extends '/sync/stream' | '/sync/snapshot'> = NonNullable<paths[Path]['get']['parameters']['query']>
 type Send<T> = (init: Init) => Promise<Answered<T>>
 
 export class Link {
   readonly timing: Timing
+  /** How often what failed is tried again. */
+  readonly retries: number
   readonly #api: ReturnType<typeof createOpenApiClient<paths>>
   readonly #token: ClientOptions['token']
-  readonly #retries: number
 
   /** @throws TypeError when `baseUrl` is none */
   constructor ({ baseUrl, fetch, token, retries = RETRIES, timing }: ClientOptions) {
     this.#api = createOpenApiClient<paths>({ baseUrl, fetch: fetch ?? (request => globalThis.fetch(request)) })
     this.#token = token
-    this.#retries = retries
+    this.retries = retries
     this.timing = { ...defaultTiming, ...timing }
     // A URL that cannot be fetched would look like a network that is down for ever.
     Reflect.construct(Request, [`${baseUrl}/sync/pull`])
@@ -60,21 +62,13 @@ export class Link {
   }
 
   /** The body of an answered stream. One attempt. @throws SyncProblem */
-  async open (query: NonNullable<paths['/sync/stream']['get']['parameters']['query']>, signal: AbortSignal, token: string | undefined): Promise<ReadableStream<Uint8Array>> {
-    try {
-      const { data, error, response } = await this.#api.GET('/sync/stream', {
-        params: { query },
-        parseAs: 'stream',
-        headers: authorization(token),
-        signal,
-        cache: 'no-store'
-      })
-      if (!response.ok) throw problemOf(response, error)
-      if (data === null || data === undefined || !/^text\/event-stream\b/.test(response.headers.get('content-type') ?? '')) throw unexpected(response)
-      return data as ReadableStream<Uint8Array>
-    } catch (error) {
-      throw asProblem(error)
-    }
+  stream (query: Query<'/sync/stream'>, signal: AbortSignal, token: string | undefined): Promise<ReadableStream<Uint8Array>> {
+    return bodyOf('text/event-stream', this.#api.GET('/sync/stream', { params: { query }, parseAs: 'stream', headers: authorization(token), signal, cache: 'no-store' }))
+  }
+
+  /** The body of a snapshot. One attempt. @throws SyncProblem */
+  snapshot (query: Query<'/sync/snapshot'>, signal: AbortSignal, token: string | undefined): Promise<ReadableStream<Uint8Array>> {
+    return bodyOf('application/x-ndjson', this.#api.GET('/sync/snapshot', { params: { query }, parseAs: 'stream', headers: authorization(token), signal }))
   }
 
   /** @throws SyncProblem when the app has none at the moment */
@@ -91,7 +85,7 @@ export class Link {
   }
 
   async #call<T extends { type: string }> (call: Call, type: T['type'], send: Send<T>): Promise<T> {
-    const { id, signal, retries = this.#retries } = call
+    const { id, signal, retries = this.retries } = call
     const { backoffMs, backoffMaxMs } = this.timing
     const credential = new Credential(this)
     for (let failures = 0; ;) {
@@ -161,6 +155,17 @@ export class Credential {
 
 export function asProblem (error: unknown): SyncProblem {
   return error instanceof SyncProblem ? error : unreachable(error)
+}
+
+async function bodyOf (type: string, asked: Promise<Answered<unknown>>): Promise<ReadableStream<Uint8Array>> {
+  try {
+    const { data, error, response } = await asked
+    if (!response.ok) throw problemOf(response, error)
+    if (data === null || data === undefined || response.headers.get('content-type')?.split(';', 1)[0] !== type) throw unexpected(response)
+    return data as ReadableStream<Uint8Array>
+  } catch (error) {
+    throw asProblem(error)
+  }
 }
 
 function ready (text: string): { body: never, bodySerializer: () => string } {

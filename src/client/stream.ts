@@ -3,6 +3,7 @@
  * got to (promise 5). Where something on the way holds streams back, long polls take their place.
  */
 import { Deadline, fullJitter, sleep } from './backoff.ts'
+import { cursorOf } from './cursor.ts'
 import { asProblem, Credential, randomId, type Link } from './link.ts'
 import { ResyncRequired, unreachable, type SyncProblem } from './problem.ts'
 import { SseParser, type Frame } from './sse-parser.ts'
@@ -88,7 +89,7 @@ export class StreamReader {
       const token = await this.#credential.token()
       deadline.extend(link.timing.helloMs)
       const query = { ...collections.length === 0 ? {} : { collections: [...collections].sort().join(',') }, since: this.#cursor, c: randomId() }
-      const reader = (await link.open(query, deadline.signal, token)).getReader()
+      const reader = (await link.stream(query, deadline.signal, token)).getReader()
       // Node's fetch follows a signal no further than its Request lives, and that may be collected (nodejs/undici#3644).
       deadline.signal.addEventListener('abort', () => { reader.cancel().catch(() => {}) })
       for (;;) {
@@ -176,9 +177,4 @@ export class StreamReader {
   #placed<T extends object> (event: T): T & { checkpoint: Checkpoint, epoch: string } {
     return { ...event, checkpoint: this.#checkpoint, ...this.#epoch === undefined ? {} : { epoch: this.#epoch } } as T & { checkpoint: Checkpoint, epoch: string }
   }
-}
-
-/** A checkpoint as the URL of a stream has it. */
-function cursorOf ({ global = 0, scope, snapshot }: Checkpoint, epoch: string | undefined): string {
-  return `${global}${epoch === undefined ? '' : `~e${epoch}`}${scope === undefined ? '' : `~c${scope}`}${snapshot === undefined ? '' : `~s${snapshot}`}`
 }

@@ -119,6 +119,9 @@ export interface PullInput {
   readonly waitMs?: number
 }
 
+/** The checkpoint and epoch of a snapshot that was not read to its end; default: from the beginning. */
+export type SnapshotInput = Pick<PullInput, 'collections' | 'checkpoint' | 'epoch'>
+
 export type StreamInput = Pick<PullInput, 'collections' | 'checkpoint' | 'epoch'> & {
   /** Ends the stream. */
   readonly signal?: AbortSignal

@@ -18,6 +18,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'promise 5 (Live is pull): cut anywhere'
   },
   {
+    breaks: 'promise 4 (Safe checkpoints): the client takes the rest of a snapshot that was cut for read',
+    file: 'src/client/snapshot.ts',
+    find: '...this.#place.checkpoint, global: sequence',
+    replace: '...this.#place.checkpoint, global: this.#place.checkpoint.snapshot ?? sequence',
+    test: 'test/client/snapshot.test.ts',
+    title: 'promise 4 (Safe checkpoints): a snapshot that is cut'
+  },
+  {
     breaks: 'promise 7 (Isolated): the client lets one change that is too large dam up the others',
     file: 'src/client/push.ts',
     find: 'else answers.refuse(part, message, error)',
