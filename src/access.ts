@@ -46,9 +46,11 @@ export interface AccessOptions {
 }
 
 /** The rules that were given; null for those that were not. Of public collections they say that everybody may read them. */
-export type AccessRules = { readonly [Name in keyof AccessOptions]-?: NonNullable<AccessOptions[Name]> | null }
+export type AccessRules = { readonly [Name in keyof AccessOptions]-?: NonNullable<AccessOptions[Name]> | null } & {
+  /** Where documents of public collections are filed too, for everybody to read and nobody to write; null where there are none. */
+  readonly publicChannel: string | null
+}
 
-/** Where documents of public collections are filed, and what every user reads. */
 const PUBLIC_CHANNEL = '*public*'
 
 const names = ['authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion'] as const satisfies ReadonlyArray<keyof AccessOptions>
@@ -58,7 +60,7 @@ export function resolveAccess (options: AccessOptions, open: ReadonlySet<string>
   for (const name of names) if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} must be a function`)
   const { authenticate = null, authorize = null, channels = null, channelsOf = null, accessVersion = null } = options
   if ((channels === null) !== (channelsOf === null)) throw new TypeError('channels and channelsOf need each other: one files documents, the other says who reads them')
-  const rules = { authenticate, authorize, channels, channelsOf, accessVersion }
+  const rules = { authenticate, authorize, channels, channelsOf, accessVersion, publicChannel: open.size === 0 ? null : PUBLIC_CHANNEL }
   return Object.freeze(open.size === 0 ? rules : { ...rules, ...opened(rules, open) })
 }
 
@@ -73,10 +75,9 @@ function opened ({ authorize, channels, channelsOf }: AccessRules, open: Readonl
 /** A filing is known by its function's text: which collections are public is a part of it, or what is public no more stayed filed. */
 function filedOpenly (channels: Channels, open: ReadonlySet<string>): Channels {
   const filed: Channels = (collection, document) => {
-    if (open.has(collection)) return [PUBLIC_CHANNEL]
     const names = channels(collection, document)
     if (Array.isArray(names) && names.includes(PUBLIC_CHANNEL)) throw new TypeError(`the channel ${PUBLIC_CHANNEL} is the server's own`)
-    return names
+    return open.has(collection) ? withPublic(names) : names
   }
   return Object.assign(filed, { toString: () => `${String(channels)}\n${JSON.stringify([...open].sort())}` })
 }

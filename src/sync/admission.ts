@@ -72,8 +72,8 @@ export class Admission {
     if (user === null) return false
     if (stored !== null) {
       if (!await access.may(user, 'write', key, stored)) return false
-      // What somebody does not see is not theirs to insert anew; where channels alone rule, nor to write at all.
-      if ((inserts || !access.looks) && !await sight.sees(this.#caller, key, stored)) return false
+      // What somebody does not see is not theirs to insert anew; what they do not share, where channels alone rule, nor to write at all.
+      if (access.looks ? inserts && !await sight.sees(this.#caller, key, stored) : !await sight.shares(this.#caller, key, stored)) return false
     }
     return text === null || await access.may(user, 'write', key, text)
   }

@@ -27,13 +27,22 @@ export class Sight {
   }
 
   /** @param text the version, as JSON */
-  async sees ({ user, operator }: Caller, key: DocumentKey, text: string): Promise<boolean> {
+  async sees (caller: Caller, key: DocumentKey, text: string): Promise<boolean> {
+    return await this.#reads(caller, key, text, null)
+  }
+
+  /** The same by another channel than the one of what is public: where channels alone rule, who reads so may write. */
+  async shares (caller: Caller, key: DocumentKey, text: string): Promise<boolean> {
+    return await this.#reads(caller, key, text, this.#deps.rules.publicChannel)
+  }
+
+  async #reads ({ user, operator }: Caller, key: DocumentKey, text: string, except: string | null): Promise<boolean> {
     if (!this.limited || operator === true) return true
     const { views, rules: { channels }, access } = this.#deps
     if (user === null) return false
     if (channels !== null) {
       const read = new Set((await views.of(user)).channels)
-      if (!this.#filed(channels, key, text).some(channel => read.has(channel))) return false
+      if (!this.#filed(channels, key, text).some(channel => channel !== except && read.has(channel))) return false
     }
     return await access.may(user, 'read', key, text)
   }
