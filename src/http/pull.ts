@@ -1,6 +1,5 @@
 /** POST /sync/pull: what changed after a checkpoint, at once or when there is something. */
 import type { FastifyInstance } from 'fastify'
-import type { PullRequest } from '../../schema/pull.ts'
 import { SyncError } from '../errors.ts'
 import type { PageAnswer } from '../sync/page.ts'
 import { sendJson } from './answer.ts'
@@ -8,6 +7,7 @@ import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
 import type { Services } from './services.ts'
+import { untilGone } from './until-gone.ts'
 import { asPull } from './validate.ts'
 
 export function pullRoute (app: FastifyInstance, services: Services): void {
@@ -31,23 +31,12 @@ async function pull (services: Services, exchange: Exchange): Promise<void> {
   const message = asPull(value)
   // No longer than the credential lives: what comes then is not for who held it.
   const waitMs = Math.max(0, Math.min(message.waitMs ?? 0, exchange.expiresAt - services.clock.now()))
-  const page = waitMs > 0 ? await longPoll(services, { ...message, waitMs }, exchange) : await services.pulls.pull(message, exchange.user, services.draining)
+  const { pulls, draining } = services
+  const page = waitMs > 0
+    ? await untilGone(exchange.response, draining, signal => pulls.pull({ ...message, waitMs }, exchange.user, signal))
+    : await pulls.pull(message, exchange.user, draining)
   services.activity.lastSync = services.clock.now()
   await sendJson(services, exchange, { body: pullText(message.id, page, services.clock.now()), cacheControl: 'private, no-store' })
-}
-
-/** Waits no longer than the client does, nor than the server lives. */
-async function longPoll ({ pulls, draining }: Services, message: PullRequest, { response, user }: Exchange): Promise<PageAnswer> {
-  const over = new AbortController()
-  const end = (): void => over.abort()
-  response.once('close', end)
-  draining.addEventListener('abort', end)
-  try {
-    return await pulls.pull(message, user, over.signal)
-  } finally {
-    response.off('close', end)
-    draining.removeEventListener('abort', end)
-  }
 }
 
 function pullText (id: string, { changes, checkpoint, hasMore, epoch }: PageAnswer, now: number): string {
