@@ -5,19 +5,10 @@
  */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { access } from './access.ts'
-import { cache } from './cache.ts'
-import { fanout } from './fanout.ts'
-import { firstSync } from './first-sync.ts'
-import { history } from './history.ts'
-import { pull } from './pull.ts'
-import { push } from './push.ts'
-import { scale } from './scale.ts'
 import { tableText } from './support/report.ts'
 import { readResults, resultsOf, writeResults, type WorkResult } from './support/results.ts'
 import { Suite, type Settings, type Work } from './support/suite.ts'
-
-const works: readonly Work[] = [push, pull, firstSync, cache, fanout, access, scale, history]
+import { works } from './works.ts'
 
 const usage = `Usage: npm run bench -- [options]
 
@@ -64,7 +55,8 @@ function optionsOf (argv: readonly string[]): Options | null {
   const chosen = works.filter(({ name }) => names?.includes(name) ?? true)
   // Only a whole run replaces the committed results.
   const out = values.out ?? (chosen.length === works.length && !quick ? results : null)
-  return { settings, chosen, out, command: ['npm run bench', ...argv.length > 0 ? ['--', ...argv] : []].join(' ') }
+  const measured = argv.filter((word, index) => word !== '--out' && argv[index - 1] !== '--out')
+  return { settings, chosen, out, command: ['npm run bench', ...measured.length > 0 ? ['--', ...measured] : []].join(' ') }
 }
 
 /** One work, with what it started ended. */

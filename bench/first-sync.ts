@@ -34,7 +34,7 @@ export const firstSync: Work = {
       } as Contenders<Name>
     }
     const one = await suite.compare('1 client', contenders(1), ROUNDS)
-    const twenty = await suite.compare('20 clients', contenders(20), 1)
+    const twenty = await interleave(1, contenders(20))
     return [...rowsOf('1 client', one, peer !== undefined), ...rowsOf('20 clients', twenty, peer !== undefined)]
   }
 }

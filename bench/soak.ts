@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { cpuMs, Helper, residentBytes } from './support/processes.ts'
+import { cpuMs, Helper, residentBytes, startTarget } from './support/processes.ts'
 import type { Finish, LoadSample, SoakQuestion } from './support/soak-load.ts'
 import { Probe } from './support/soak-probe.ts'
 import { creeping, soakChart, verdicts, verdictText, type SoakResults, type SoakSample } from './support/soak-results.ts'
@@ -32,14 +32,15 @@ const server = Helper.start('soak-server.ts', [JSON.stringify({ db, kept: minute
 const { port } = await server.said<{ port: number }>()
 const load = Helper.start('soak-load.ts', [String(port)])
 await load.said()
-const probe = await Probe.open(port)
+const echo = await startTarget('raw-http.ts', ['node'])
+const probe = await Probe.open(port, echo.port)
 const samples: SoakSample[] = []
 const before = { cpu: 0, acknowledged: 0 }
 
 const ask = async <T> (what: SoakQuestion): Promise<T> => await load.ask<T>({ ask: what })
 
 async function sample (started: number): Promise<SoakSample> {
-  const { acknowledged, delay: loadDelay } = await ask<LoadSample>('sample')
+  const { acknowledged } = await ask<LoadSample>('sample')
   const { heap, delay } = await server.ask<Inside>({})
   const cpu = cpuMs(server.pid)
   const each = (cpu - before.cpu) * 1000 / (acknowledged - before.acknowledged)
@@ -53,7 +54,6 @@ async function sample (started: number): Promise<SoakSample> {
     descriptors: readdirSync(`/proc/${server.pid}/fd`).length,
     ...await probe.feel(),
     delay,
-    loadDelay,
     cpu: each
   }
 }
@@ -94,6 +94,7 @@ try {
 } finally {
   probe.close()
   await load.stop()
+  await echo.stop()
   await server.stop()
   rmSync(folder, { recursive: true, force: true })
 }

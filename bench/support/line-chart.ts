@@ -49,7 +49,7 @@ export function lineChart (chart: LineChart): string {
 
 function drawn ({ label, unit, points, state, verdict }: Panel, place: { x: number, y: number }, { from, end }: { from: number, end: number }): string[] {
   const [left, above] = [place.x + PLOT.left, place.y + PLOT.top]
-  const most = round(Math.max(...points.map(({ value }) => value)))
+  const most = round(Math.max(0, ...points.map(({ value }) => value)))
   const x = (minute: number): number => left + minute / end * PLOT.width
   const y = (value: number): number => above + PLOT.height - value / most * PLOT.height
   const levels = [0, most / 2, most].flatMap(level => [

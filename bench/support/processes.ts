@@ -56,7 +56,7 @@ export class Helper {
   /** @param script file name in this folder, @param args for the script */
   static start (script: string, args: readonly string[] = []): Helper {
     const file = fileURLToPath(new URL(script, import.meta.url))
-    return new Helper(fork(file, [...args], { cwd: root, execArgv: file.endsWith('.ts') ? ['--import', 'tsx'] : [] }))
+    return new Helper(fork(file, [...args], { cwd: root, execArgv: file.endsWith('.ts') ? ['--import', 'tsx'] : ['--no-warnings'] }))
   }
 
   get pid (): number {

@@ -65,7 +65,9 @@ function cells (row: Row): string[] {
   ]
 }
 
+/** As people read it; a dash for what could not be measured. */
 export function figure (value: number): string {
+  if (!Number.isFinite(value)) return '–'
   if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
   if (value >= 1e4) return `${(value / 1e3).toPrecision(3)} k`
   if (value >= 1e3) return String(Math.round(value))

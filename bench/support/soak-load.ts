@@ -3,7 +3,6 @@
  * edit a set of documents that does not grow: neither what they hold nor what they are sent does.
  */
 import { get } from 'node:http'
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PushResponse } from '../../schema/push-response.ts'
 import { Follower, Puller } from '../../test/support/crowd.ts'
@@ -17,8 +16,6 @@ export interface LoadSample {
   /** So far. */
   readonly acknowledged: number
   readonly reads: number
-  /** 99th percentile of the delays of this process's own event loop since the last question, ms. */
-  readonly delay: number
 }
 
 export interface Finish { readonly documents: number, readonly replicas: number }
@@ -86,6 +83,27 @@ async function firstPull (): Promise<void> {
   }
 }
 
+/** Everything in one answer, whole by its last line. */
+async function snapshot (): Promise<void> {
+  const text = await (await asked('/sync/snapshot?collections=todos')).text()
+  if (!text.trimEnd().split('\n').at(-1)!.includes('"checkpoint"')) throw new Error('a snapshot ended without its last line')
+  counts.reads++
+}
+
+/** Page by page by URL, and the last page again by its ETag. */
+async function cacheable (): Promise<void> {
+  for (let since = '0', hasMore = true; hasMore;) {
+    const url = `/sync/changes?collections=todos&limit=1000&since=${since}`
+    const response = await asked(url)
+    const page = await response.json() as { checkpoint: { global: number, snapshot?: number }, epoch: string, hasMore: boolean }
+    const { global, snapshot: mark } = page.checkpoint
+    since = `${global}~e${page.epoch}${mark === undefined ? '' : `~s${mark}`}`
+    hasMore = page.hasMore
+    if (!hasMore) await (await asked(url, { headers: { 'if-none-match': response.headers.get('etag')! } })).arrayBuffer()
+    counts.reads++
+  }
+}
+
 /** Opens a stream and is gone before it is of use. */
 async function lookIn (): Promise<void> {
   await new Promise<void>((resolve, reject) => {
@@ -104,11 +122,11 @@ const replicas = [...Array.from({ length: STREAMS }, () => new Follower(target))
 for (const replica of replicas) replica.start()
 const loops = [
   ...Array.from({ length: WRITERS }, () => forever(30, edit(new Map()))),
-  forever(500, firstPull),
+  forever(1000, firstPull),
+  forever(1000, snapshot),
+  forever(1000, cacheable),
   forever(200, lookIn)
 ]
-const delays = monitorEventLoopDelay({ resolution: 5 })
-delays.enable()
 
 /** @throws Error when replicas differ, or something failed on the way */
 async function finish (): Promise<Finish> {
@@ -134,8 +152,6 @@ answerQuestions<{ ask: SoakQuestion }>(async ({ ask }): Promise<LoadSample | Fin
     return {}
   }
   if (failure !== undefined) throw failure
-  const delay = delays.percentile(99) / 1e6
-  delays.reset()
-  return { ...counts, delay }
+  return { ...counts }
 })
 process.send!({})

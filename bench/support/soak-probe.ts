@@ -1,7 +1,7 @@
 /** What a client feels, measured by a process that does nothing else: a push, a pull, and a change on its way to a stream. */
 import { SseClient } from '../../test/support/sse-client.ts'
 
-export interface Felt { readonly push50: number, readonly push99: number, readonly pull50: number, readonly pull99: number, readonly arrival: number }
+export interface Felt { readonly push50: number, readonly push99: number, readonly pull99: number, readonly arrival: number, readonly echo: number }
 
 interface Page { readonly changes: { readonly probe?: ReadonlyArray<{ readonly document: { readonly number: number } }> } }
 
@@ -9,6 +9,7 @@ const PROBES = 100
 
 export class Probe {
   readonly #url: string
+  readonly #echo: string
   readonly #over = new AbortController()
   #stream: SseClient
   readonly #sent = new Map<number, number>()
@@ -16,14 +17,17 @@ export class Probe {
   #number = 0
   #failure: unknown
 
-  private constructor (url: string, stream: SseClient) {
+  private constructor ({ url, echo, stream }: { url: string, echo: string, stream: SseClient }) {
     this.#url = url
+    this.#echo = echo
     this.#stream = stream
   }
 
-  static async open (port: number): Promise<Probe> {
+  /** @param echoPort of a server that answers what it is sent and has nothing else to do: how slow the machine is */
+  static async open (port: number, echoPort: number): Promise<Probe> {
     const url = `http://127.0.0.1:${port}`
-    const probe = new Probe(url, await SseClient.connect(`${url}/sync/stream?collections=probe`))
+    const stream = await SseClient.connect(`${url}/sync/stream?collections=probe`)
+    const probe = new Probe({ url, echo: `http://127.0.0.1:${echoPort}/`, stream })
     probe.#listen().catch((error: unknown) => { probe.#failure = error })
     return probe
   }
@@ -37,13 +41,15 @@ export class Probe {
     if (this.#failure !== undefined) throw this.#failure
     const pushes: number[] = []
     const pulls: number[] = []
+    const echoes: number[] = []
     this.#arrivals = []
     let checkpoint: object = { global: 0 }
     for (let i = 0; i < PROBES; i++) {
       pushes.push(await timed(async () => { checkpoint = await this.#push() }))
       pulls.push(await timed(async () => await this.#post('/sync/pull', { type: 'pull', id: 'probe', timestamp: Date.now(), collections: ['probe'], checkpoint })))
+      echoes.push(await timed(async () => await this.#ask(this.#echo, { checkpoint })))
     }
-    return { push50: quantile(pushes, 0.5), push99: quantile(pushes, 0.99), pull50: quantile(pulls, 0.5), pull99: quantile(pulls, 0.99), arrival: quantile(this.#arrivals, 0.99) }
+    return { push50: quantile(pushes, 0.5), push99: quantile(pushes, 0.99), pull99: quantile(pulls, 0.99), arrival: quantile(this.#arrivals, 0.99), echo: echoes.reduce((sum, ms) => sum + ms, 0) / PROBES }
   }
 
   async #push (): Promise<object> {
@@ -55,8 +61,12 @@ export class Probe {
   }
 
   async #post<T> (path: string, message: object): Promise<T> {
-    const response = await fetch(this.#url + path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(message) })
-    if (response.status !== 200) throw new Error(`${path} was answered ${response.status}: ${await response.text()}`)
+    return await this.#ask<T>(this.#url + path, message)
+  }
+
+  async #ask<T> (url: string, message: object): Promise<T> {
+    const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(message) })
+    if (response.status !== 200) throw new Error(`${url} was answered ${response.status}: ${await response.text()}`)
     return await response.json() as T
   }
 
