@@ -22,7 +22,7 @@ export function paintFor ({ isTerminal }: Pick<Writer, 'isTerminal'>, env: Envir
 const people: Record<Mend['proxy'], string> = { nginx: 'nginx', haproxy: 'HAProxy', caddy: 'Caddy', apache: 'Apache', varnish: 'Varnish' }
 
 export function findingLines ({ check, level, text, advice = [], mends }: Told, paint: Paint): string {
-  const first = `  ${paint(level, marks[level])} ${check.padEnd(NAME)}   ${level === 'skipped' ? paint('dim', harmless(text)) : harmless(text)}`
+  const first = `  ${paint(level, marks[level])} ${check.padEnd(NAME)}  ${level === 'skipped' ? paint('dim', harmless(text)) : harmless(text)}`
   return [first, ...advice.map(line => INDENT + harmless(line)), ...mends.flatMap(mend => mendLines(mend, paint))].join('\n') + '\n'
 }
 

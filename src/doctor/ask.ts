@@ -55,7 +55,7 @@ export const WRONG_TOKEN = 'pocket-doctor-knows-no-token'
 
 export async function ask (site: Site, question: Question): Promise<Heard> {
   return await new Promise(resolve => {
-    const hearing = new Hearing(question, resolve)
+    const hearing = new Hearing(site, question, resolve)
     const stop = send(site, question, hearing)
     const late = (): void => { hearing.over('late') }
     const timer = setTimeout(late, Math.min(question.timeoutMs ?? site.timeoutMs, LONGEST))
@@ -71,7 +71,16 @@ export async function ask (site: Site, question: Question): Promise<Heard> {
   })
 }
 
+/** Shorter ones are words that any answer may hold, and no secrets. Characters. */
+const SECRET = 8
+
+/** A server that hands the token back would have it told, or a part of it: it is taken out before anybody looks. */
+function withoutToken (text: string, token: string | undefined): string {
+  return token === undefined || token.length < SECRET ? text : text.replaceAll(token, '(token)')
+}
+
 class Hearing {
+  readonly #token: string | undefined
   readonly #question: Question
   readonly #resolve: (heard: Heard) => void
   readonly #start = performance.now()
@@ -81,7 +90,8 @@ class Hearing {
   #isOver = false
   readonly heard: Heard = { status: null, headers: new Map(), httpVersion: '', body: Buffer.alloc(0), headMs: null, endMs: 0, end: 'failed', error: null }
 
-  constructor (question: Question, resolve: (heard: Heard) => void) {
+  constructor ({ token }: Site, question: Question, resolve: (heard: Heard) => void) {
+    this.#token = token
     this.#question = question
     this.#resolve = resolve
   }
@@ -96,7 +106,8 @@ class Hearing {
   }
 
   head (status: number, headers: ReadonlyMap<string, string>, httpVersion: string): void {
-    Object.assign(this.heard, { status, headers, httpVersion, headMs: this.#ms() })
+    const clean = [...headers].map(([name, value]) => [name, withoutToken(value, this.#token)] as const)
+    Object.assign(this.heard, { status, headers: new Map(clean), httpVersion, headMs: this.#ms() })
     this.#question.onHead?.(this.heard)
   }
 
@@ -108,10 +119,15 @@ class Hearing {
     if (this.#question.onData?.(bytes, this.#ms()) === true) this.over('enough')
   }
 
+  #body (): Buffer {
+    const body = Buffer.concat(this.#chunks)
+    return this.#token === undefined || !body.includes(this.#token) ? body : Buffer.from(withoutToken(body.toString(), this.#token))
+  }
+
   over (end: End, error: NodeJS.ErrnoException | null = null): void {
     if (this.#isOver) return
     this.#isOver = true
-    Object.assign(this.heard, { end: end === 'cut' && this.heard.status === null ? 'failed' : end, error, endMs: this.#ms(), body: Buffer.concat(this.#chunks) })
+    Object.assign(this.heard, { end: end === 'cut' && this.heard.status === null ? 'failed' : end, error, endMs: this.#ms(), body: this.#body() })
     this.#after?.()
     this.#resolve(this.heard)
   }

@@ -64,18 +64,11 @@ export class Chart {
     this.#counts[finding.level]++
     const { remedy, ...rest } = finding
     const mends = remedy === undefined ? [] : mendsOf(remedy, this.way.proxies, this.#facts)
-    await this.#tell(this.#withoutToken({ ...rest, mends }))
+    await this.#tell({ ...rest, mends })
   }
 
   outcome (): Outcome {
     const { problem, note } = this.#counts
-    return this.#withoutToken({ reached: this.reached, problems: problem, notes: note, way: this.way.names })
-  }
-
-  /** A server that hands the token back would have it printed. */
-  #withoutToken<T> (value: T): T {
-    const { token } = this.site
-    if (token === undefined) return value
-    return JSON.parse(JSON.stringify(value), (_name, part: unknown) => typeof part === 'string' ? part.replaceAll(token, '(token)') : part) as T
+    return { reached: this.reached, problems: problem, notes: note, way: this.way.names }
   }
 }

@@ -11,7 +11,7 @@ import type { Tick } from './clock.ts'
 import { askAcross, cors } from './cors.ts'
 import { crowd, together } from './crowd.ts'
 import { skipped } from './finding.ts'
-import { idle, LATE, longPoll, pollLong } from './idle.ts'
+import { endOfLog, idle, LATE, longPoll, pollLong } from './idle.ts'
 import { askProbes, askResume, paths, resume } from './pass.ts'
 import { httpVersion, reach, reachable, secure, tls } from './reach.ts'
 import { health, infoOf, numberOf, server } from './server.ts'
@@ -117,16 +117,17 @@ async function live (chart: Chart, { origin, idleMs, onWait }: ExamineOptions, {
   if (h2 && begun.hello !== null) await chart.tell(together(await crowd(site)))
   const waitMs = Math.min(waitOf(info), idleMs ?? Infinity)
   const started = performance.now()
-  const polled = begun.hello === null || waitMs === 0 ? null : pollLong(site, begun.hello, waitMs)
+  const place = waitMs === 0 ? null : begun.hello ?? await endOfLog(site)
+  const polled = place === null ? null : pollLong(site, place, waitMs)
   await quick(chart, { begun, infoHeard, origin, as, hasChanges: info.features.includes('changes') })
-  if (begun.hello === null || idleMs === 0) return await chart.tell(skipped('idle', idleMs === 0 ? 'not asked: leave out --idle 0' : 'needs a stream'))
+  if (idleMs === 0) return await chart.tell(skipped('idle', 'not asked: leave out --idle 0'))
   await onWait(waitFor(begun.hello, { idleMs, waitMs }) - (performance.now() - started))
-  await chart.tell(idle(await watching.over))
-  await chart.tell(longPoll(await polled!, waitMs))
+  await chart.tell(begun.hello === null ? skipped('idle', 'needs a stream') : idle(await watching.over))
+  if (polled !== null) await chart.tell(longPoll(await polled, waitMs))
 }
 
-function waitFor ({ heartbeatMs }: Hello, { idleMs, waitMs }: { idleMs: number | undefined, waitMs: number }): number {
-  return Math.max(idleMs ?? heartbeatMs + LATE, waitMs)
+function waitFor (hello: Hello | null, { idleMs, waitMs }: { idleMs: number | undefined, waitMs: number }): number {
+  return hello === null ? waitMs : Math.max(idleMs ?? hello.heartbeatMs + LATE, waitMs)
 }
 
 interface Quick {

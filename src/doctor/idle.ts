@@ -32,9 +32,27 @@ function apart (heartbeatMs: number): string[] {
   return [`Every reader reconnects each time. Bear more than two heartbeats${heartbeatMs > 5000 ? ', or set heartbeatInterval lower' : ''}:`]
 }
 
-/** A pull that has nothing to say for so long. @param hello where the log ends */
-export async function pollLong (site: Site, hello: Hello, waitMs: number): Promise<Heard> {
-  const { checkpoint, epoch } = hello
+/** Where a log ends. */
+type Place = Pick<Hello, 'checkpoint' | 'epoch'>
+
+/** Of a log longer than so many pages nobody finds the end without a stream. */
+const PAGES = 100
+
+/** What hello says where there is a stream; null when it cannot be found. */
+export async function endOfLog (site: Site): Promise<Place | null> {
+  let place: Partial<Place> = {}
+  for (let page = 0; page < PAGES; page++) {
+    const heard = await ask(site, { path: '/sync/pull', method: 'POST', body: pullText(site.now(), { ...place, limit: 1000 }) })
+    const { checkpoint, epoch, hasMore } = objectOf(heard) ?? {}
+    if (heard.status !== 200 || typeof checkpoint !== 'object' || checkpoint === null || typeof epoch !== 'string') return null
+    if (hasMore !== true) return { checkpoint, epoch }
+    place = { checkpoint, epoch }
+  }
+  return null
+}
+
+/** A pull that has nothing to say for so long. */
+export async function pollLong (site: Site, { checkpoint, epoch }: Place, waitMs: number): Promise<Heard> {
   return await ask(site, { path: '/sync/pull', method: 'POST', body: pullText(site.now(), { checkpoint, epoch, waitMs }), timeoutMs: waitMs + site.timeoutMs })
 }
 

@@ -141,7 +141,9 @@ function helloOf (data: string | undefined): Hello | null {
   return { heartbeatMs, checkpoint, epoch }
 }
 
+const reasons = ['max-duration', 'token-expired', 'token-revoked', 'scope-changed', 'shutdown', 'overloaded']
+
 function byeOf (data: string | undefined): string {
   const { reason } = parsed(data)
-  return typeof reason === 'string' ? reason.slice(0, 40) : 'without a reason'
+  return reasons.find(known => known === reason) ?? 'without a reason that is known'
 }
