@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { get } from 'node:http'
 import type { IncomingMessage } from 'node:http'
+import { get as httpsGet } from 'node:https'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as zlib from 'node:zlib'
@@ -10,6 +11,7 @@ import { Checkpoint } from '../../schema/checkpoint.ts'
 import { SnapshotDocument, SnapshotEnd, SnapshotStart } from '../../schema/snapshot.ts'
 import { exchangeRaw, post, pullOf, pushOf, request, startApp } from '../support/app.ts'
 import { ann, bob, numbered, startReads } from '../support/reads.ts'
+import { startTls, tlsOf } from '../support/tls.ts'
 
 const ajv = new Ajv({ strict: false, schemas: [Checkpoint] })
 const isLine = ajv.compile({ oneOf: [SnapshotStart, SnapshotDocument, SnapshotEnd].map(schema => ({ ...schema, $id: undefined })) })
@@ -140,4 +142,23 @@ t.test('promise 6 (Private): a snapshot ends with the credential, and with the r
   const another = await stalled(port)
   while (Date.now() / 1000 < exp) await sleep(50)
   for (const reader of [one, another]) t.notMatch(await reader.read(), /snapshot-end/)
+})
+
+t.test('over TLS and HTTP/2 a snapshot comes whole, and one that is cut is an error there', async t => {
+  let version = 1
+  const tls = await startTls(t, { authenticate: () => ({ id: 'ann' }), accessVersion: () => version })
+  t.match(linesOf((await tls.ask({ ':path': '/sync/snapshot' })).text).map(({ type }) => type), ['snapshot', 'snapshot-end'])
+  for (let i = 0; i < 16; i++) t.equal((await tls.ask({ ':path': '/sync/push', ':method': 'POST', 'content-type': 'application/json' }, JSON.stringify(pushOf('c', numbered(20, `x${i}`, { fill: 'y'.repeat(50_000) }))))).status, 200)
+  t.equal(linesOf((await tls.ask({ ':path': '/sync/snapshot' })).text).length, 322)
+  const stream = tls.session.request({ ':path': '/sync/snapshot' })
+  await once(stream, 'response')
+  version++
+  let text = ''
+  stream.setEncoding('utf8').on('data', (part: string) => { text += part })
+  await t.rejects(once(stream, 'end'), { code: 'ERR_HTTP2_STREAM_ERROR' })
+  t.notMatch(text, /snapshot-end/)
+  const sent = httpsGet(`${tls.url}/sync/snapshot`, { ca: tlsOf('localhost').cert })
+  const [answer] = await once(sent, 'response') as [IncomingMessage]
+  version++
+  await t.rejects(answer.toArray(), { code: 'ECONNRESET' }, 'and over HTTP/1.1')
 })

@@ -53,7 +53,7 @@ export async function ask (session: ClientHttp2Session, headers: OutgoingHttpHea
     let answered: H2Answer['headers'] = {}
     stream.on('response', got => { answered = got })
     stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
-    stream.on('end', () => resolve({ status: answered[':status']!, headers: answered, text, json: text.startsWith('{') ? JSON.parse(text) : undefined }))
+    stream.on('end', () => resolve({ status: answered[':status']!, headers: answered, text, json: /[/+]json/.test(answered['content-type'] ?? '') ? JSON.parse(text) : undefined }))
     stream.on('error', reject)
     if (body !== undefined) stream.end(body)
   })
