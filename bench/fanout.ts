@@ -1,6 +1,6 @@
 /** Streams, against a node:http server that writes one ready buffer to all, and against nginx with nchan. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { FanLoad, FanQuestion, FanResult } from './support/fan-loads.ts'
+import type { AudienceQuestion, FanLoad, FanQuestion, FanResult } from './support/fan-loads.ts'
 import { hasNchan, startNchan } from './support/nchan.ts'
 import { Helper, residentBytes, type Target } from './support/processes.ts'
 import type { Row } from './support/report.ts'
@@ -30,7 +30,9 @@ export const fanout: Work = {
       if (nchan === undefined) process.stderr.write('  without nchan: apt-get install nginx libnginx-mod-nchan\n')
       const arena = new Arena(suite, contest)
       try {
-        return [...await thousand(arena), ...await crowd(arena)]
+        const rows = [...await thousand(arena), ...await crowd(arena)]
+        await arena.end()
+        return [...rows, ...await stalled(suite)]
       } finally {
         await arena.end()
       }
@@ -53,6 +55,7 @@ class Arena {
 
   async end (): Promise<void> {
     for (const listener of this.#listeners.values()) await listener.stop()
+    this.#listeners.clear()
   }
 
   async each (action: (name: Name, contender: Contender) => Promise<void>): Promise<void> {
@@ -114,6 +117,59 @@ async function crowd (arena: Arena): Promise<Row[]> {
       work: 'memory per stream at 8,000', unit: 'KiB', ours: perStream, limit: titles[name], limitValue: memory[name]!, ratio: perStream / memory[name]!, lowerIsBetter: true
     }))
   ]
+}
+
+const FULL_HOUSE = 10_000
+const STALLED = FULL_HOUSE / 100
+/** More than the sockets' buffers on both sides take: then a reader who stalls is one whose socket is full. */
+const BULK = { documents: 40, bytes: 200_000 }
+
+/** As many streams as the limits allow, all of them read, and the same where one in a hundred reads nothing. */
+async function stalled (suite: Suite): Promise<Row[]> {
+  const listeners: Helper[] = []
+  const memory = { whole: 0, stalled: 0 }
+  const listen = async (name: keyof typeof memory, stalls: number): Promise<Target & { round: () => Promise<FanResult> }> => {
+    const server = await suite.server(`${name}.db`)
+    const listener = Helper.start('streams.ts')
+    listeners.push(listener)
+    const before = residentBytes(server.pid)
+    await listener.ask({ audience: name, port: server.port, path: '/sync/stream?collections=todos', count: FULL_HOUSE, stalled: stalls } satisfies AudienceQuestion)
+    await fill(server)
+    memory[name] = (residentBytes(server.pid) - before) / FULL_HOUSE / 1024
+    const load: FanLoad = { audience: name, kind: 'push', port: server.port, pid: server.pid, path: '/sync/push', ahead: 0, rate: 5, changes: 1, ms: suite.settings.ms, reaches: FULL_HOUSE - stalls }
+    return { ...server, round: () => listener.ask<FanResult>(load) }
+  }
+  try {
+    const whole = await listen('whole', 0)
+    const some = await listen('stalled', STALLED)
+    const rounds = await interleave(suite.settings.rounds, { whole: whole.round, stalled: some.round })
+    const { clients } = await (await fetch(`http://127.0.0.1:${some.port}/health`)).json() as { clients: number }
+    if (clients !== FULL_HOUSE) throw new Error(`${FULL_HOUSE - clients} streams are gone: those that stall were to stay`)
+    const row = (work: string, figure: 'p50' | 'p99' | 'cpuMicros'): Row => {
+      const of = (name: keyof typeof memory): number => medianOf(rounds, round => (round[name] as FanResult)[figure])
+      const generator = Math.max(...(['whole', 'stalled'] as const).map(name => medianOf(rounds, round => round[name].generator!)))
+      return { work: `10,000 streams, 1 % stalled, 5 changes/s: ${work}`, unit: figure === 'cpuMicros' ? 'µs' : 'ms', ours: of('stalled'), limit: 'none stalled', limitValue: of('whole'), ratio: medianOf(rounds, round => (round.stalled as FanResult)[figure] / (round.whole as FanResult)[figure]), lowerIsBetter: true, generator, bar: 1.2, aim: 1 }
+    }
+    const ratio = memory.stalled / memory.whole
+    return [
+      row('p50', 'p50'), row('p99', 'p99'), row('CPU per event', 'cpuMicros'),
+      { work: '10,000 streams, 1 % stalled: memory per stream', unit: 'KiB', ours: memory.stalled, limit: 'none stalled', limitValue: memory.whole, ratio, lowerIsBetter: true, bar: 1.2, aim: 1 }
+    ]
+  } finally {
+    for (const listener of listeners) await listener.stop()
+  }
+}
+
+/** Both are written the same: what is kept of it is the log's, not the readers'. */
+async function fill ({ port }: Target): Promise<void> {
+  for (let n = 0; n < BULK.documents; n++) {
+    const now = Date.now()
+    const body = JSON.stringify({ type: 'push', id: `bulk-${n}`, timestamp: now, collection: 'bulk', changes: [{ operation: 'insert', documentId: `bulk-${n}`, document: { text: 'x'.repeat(BULK.bytes) }, timestamp: now }] })
+    const response = await fetch(`http://127.0.0.1:${port}/sync/push`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    if (!response.ok) throw new Error(`a push failed: ${response.status}`)
+    await response.arrayBuffer()
+  }
+  await sleep(500)
 }
 
 const titles = { node: 'node:http, one ready buffer', nchan: 'nginx with nchan' } as const

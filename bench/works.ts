@@ -7,6 +7,7 @@ import { history } from './history.ts'
 import { pull } from './pull.ts'
 import { push } from './push.ts'
 import { scale } from './scale.ts'
+import { storm } from './storm.ts'
 import type { Work } from './support/suite.ts'
 
-export const works: readonly Work[] = [push, pull, firstSync, cache, fanout, access, scale, history]
+export const works: readonly Work[] = [push, pull, firstSync, cache, fanout, storm, access, scale, history]

@@ -9,6 +9,8 @@ export interface AudienceQuestion {
   readonly count: number
   /** Each stream has a user of its own, u0, u1, …, whose name is its bearer token. */
   readonly users?: boolean
+  /** Of the streams, so many also follow the collection "bulk" and read nothing after the hello. */
+  readonly stalled?: number
 }
 
 /** Publishes, and counts what arrives. */

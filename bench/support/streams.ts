@@ -18,11 +18,13 @@ class Audience {
   delays: number[] = []
 
   /** Resolves when each has been said hello. */
-  async open ({ port, path, count, users = false }: AudienceQuestion): Promise<void> {
+  async open ({ port, path, count, users = false, stalled = 0 }: AudienceQuestion): Promise<void> {
     for (let next = 0; next < count; next += 100) {
       await Promise.all(Array.from({ length: Math.min(100, count - next) }, (_, index) => {
         const authorization = users ? `Authorization: Bearer u${next + index}\r\n` : ''
-        return this.#connect(port, `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}Accept: text/event-stream\r\n\r\n`, (next + index) % TIMED === 0)
+        const stalls = next + index >= count - stalled
+        const request = `GET ${path}${stalls ? ',bulk' : ''} HTTP/1.1\r\nHost: 127.0.0.1\r\n${authorization}Accept: text/event-stream\r\n\r\n`
+        return this.#connect(port, request, { timed: !stalls && (next + index) % TIMED === 0, stalls })
       }))
     }
   }
@@ -31,13 +33,13 @@ class Audience {
     for (const socket of this.sockets) socket.destroy()
   }
 
-  #connect (port: number, request: string, timed: boolean): Promise<void> {
+  #connect (port: number, request: string, { timed, stalls }: { timed: boolean, stalls: boolean }): Promise<void> {
     return new Promise((resolve, reject) => {
       const marks = new Marks(timed ? number => this.#time(number) : null)
       const callback = (length: number, bytes: Uint8Array): boolean => {
         this.events += marks.count(bytes as Buffer, length)
         resolve()
-        return true
+        return !stalls
       }
       const socket = connect({ port, host: '127.0.0.1', noDelay: true, onread: { buffer: shared, callback } })
       socket.on('connect', () => socket.write(request))

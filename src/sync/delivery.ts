@@ -19,6 +19,8 @@ import type { Views } from './view.ts'
 const WRITES = 256
 /** While streams arrive: libuv takes one connection a turn, and a crowd that waits for its hello comes a second time. */
 const WRITES_BESIDE_ARRIVALS = 8
+/** Turns after an arrival that are as short: the next may wait to be taken. */
+const TURNS_AFTER_ARRIVAL = 16
 /** Pages of the store that are read at the same time, for all streams. */
 const READS = 4
 /** Where rules are asked about them: those of a few readers may take seconds to answer, and must not hold up the others. */
@@ -50,8 +52,8 @@ export class Delivery {
   #queue: Stream[] = []
   #next = 0
   #pumping = false
-  /** A stream came since the last turn. */
-  #arrived = false
+  /** Turns that are short for those who arrive. */
+  #short = 0
   #reads = 0
   #waiting: Stream[] = []
   /** Some stream could not get on for a reason that may pass. */
@@ -72,7 +74,7 @@ export class Delivery {
 
   /** Serves a new stream. The ring may lag, and what it has may have been taken back before this reader was let in. */
   begin (stream: Stream): void {
-    this.#arrived = true
+    this.#short = TURNS_AFTER_ARRIVAL
     stream.doubtful = this.#options.views !== null
     this.#grants.expire(stream)
     this.serve(stream)
@@ -112,8 +114,8 @@ export class Delivery {
   #pump (): void {
     const { clock, tail } = this.#options
     const begun = clock.now()
-    const most = this.#arrived ? WRITES_BESIDE_ARRIVALS : WRITES
-    this.#arrived = false
+    const most = this.#short > 0 ? WRITES_BESIDE_ARRIVALS : WRITES
+    if (this.#short > 0) this.#short--
     let writes = 0
     while (this.#next < this.#queue.length && writes < most) {
       const stream = this.#queue[this.#next++]!

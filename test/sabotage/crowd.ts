@@ -30,7 +30,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 7 (Isolated): newcomers wait until everybody is written to',
     file: 'src/sync/delivery.ts',
-    find: 'this.#arrived ? WRITES_BESIDE_ARRIVALS : WRITES',
+    find: 'this.#short > 0 ? WRITES_BESIDE_ARRIVALS : WRITES',
     replace: 'WRITES',
     test: crowd,
     title: 'promise 7 (Isolated): while streams arrive'
