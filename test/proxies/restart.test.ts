@@ -8,7 +8,7 @@ import { startProxy } from '../support/proxies/program.ts'
 
 // The proxies' certificate is signed by nobody.
 process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
-t.jobs = 4
+t.jobs = 8
 
 for (const kind of Object.values(kinds)) {
   t.test(`promise 5 (Live is pull): ${kind.name} is restarted and killed under load, and nothing is lost, written twice or told twice`, { buffered: true }, async t => {

@@ -29,6 +29,8 @@ export interface Gateway {
   maxBody: number
   /** Holds streams back until they end, as a proxy behind a proxy does. */
   buffers: boolean
+  /** Answers a URL with what it was answered before, to whomever. */
+  keeps: boolean
 }
 
 export const badGateway: Canned = { status: 502, headers: { 'content-type': 'text/html' }, body: '<html><h1>502 Bad Gateway</h1></html>' }
@@ -43,7 +45,8 @@ export async function startGateway (t: Test, target: string): Promise<Gateway> {
     server.closeAllConnections()
     server.close()
   })
-  const gateway: Gateway = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen: [], answers: [], maxBody: Infinity, buffers: false }
+  const gateway: Gateway = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen: [], answers: [], maxBody: Infinity, buffers: false, keeps: false }
+  const kept = new Map<string, { status: number, headers: IncomingHttpHeaders, body: Buffer }>()
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await bytesOf(request)
     gateway.seen.push({ path: request.url!, headers: request.headers, body: body.toString() })
@@ -53,10 +56,20 @@ export async function startGateway (t: Test, target: string): Promise<Gateway> {
   }
   const forward = (request: IncomingMessage, response: ServerResponse, body: Buffer): void => {
     const { method, headers } = request
+    const known = gateway.keeps ? kept.get(request.url!) : undefined
+    if (known !== undefined) {
+      response.writeHead(known.status, known.headers).end(known.body)
+      return
+    }
     const upstream = httpRequest(`${target}${request.url!}`, { method: method!, headers, agent: false }, answer => {
       answer.on('error', () => response.destroy())
       if (gateway.buffers && request.url!.startsWith('/sync/stream')) bytesOf(answer).then(all => response.writeHead(answer.statusCode!, answer.headers).end(all), () => response.destroy())
-      else answer.pipe(response.writeHead(answer.statusCode!, answer.headers))
+      else if (gateway.keeps && request.url!.startsWith('/sync/changes')) {
+        bytesOf(answer).then(all => {
+          kept.set(request.url!, { status: answer.statusCode!, headers: answer.headers, body: all })
+          response.writeHead(answer.statusCode!, answer.headers).end(all)
+        }, () => response.destroy())
+      } else answer.pipe(response.writeHead(answer.statusCode!, answer.headers))
     })
     upstream.on('error', () => response.destroy())
     response.on('close', () => upstream.destroy())

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { openEntrance, type Ask, type Entrance } from './entrance.ts'
 import { EventReader, changesOf, type SeenChange } from './events.ts'
+import { within } from './time.ts'
 
 export interface SuiteUser {
   /** Sent as `Authorization: Bearer …`. Lives as long as the suite runs. */
@@ -161,7 +162,7 @@ export class Speaker {
   /** An open stream; it ends with the test. */
   async stream (query: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}): Promise<EventReader> {
     const path = `/sync/stream?${new URLSearchParams({ collections: this.collection, c: fresh('c'), ...query })}`
-    const opened = await this.entrance.open({ path, headers: { accept: 'text/event-stream', ...this.#credential, ...headers } })
+    const opened = await within(5000, 'no stream began', () => this.entrance.open({ path, headers: { accept: 'text/event-stream', ...this.#credential, ...headers } }))
     if (opened.status !== 200) opened.close()
     assert.equal(opened.status, 200)
     const reader = new EventReader(opened)
@@ -190,13 +191,16 @@ export function pushOf (collection: string, changes: readonly NewChange[]): obje
   }
 }
 
+/** A request that is never answered must not hold the suite up. */
+const A_PROMISE_MS = 90_000
+
 /** Runs one promise with speakers of its own. */
 export async function play ({ run }: Promised, info: Info, { baseUrl, ca, users, collection = 'conformance', publicCollection }: ServerSuiteOptions): Promise<void> {
   const entrance = await openEntrance(baseUrl, ca)
   const speaker = (token?: string): Speaker => new Speaker(entrance, collection, token)
   const speakers = { alice: speaker(users?.[0].token), bob: speaker(users?.[1].token), nobody: speaker() }
   try {
-    await run({ ...speakers, info, http2: entrance.http2, users, collection, publicCollection })
+    await within(A_PROMISE_MS, 'it did not end', () => Promise.resolve(run({ ...speakers, info, http2: entrance.http2, users, collection, publicCollection })))
   } finally {
     for (const one of Object.values(speakers)) one.close()
     entrance.close()

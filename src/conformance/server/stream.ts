@@ -60,7 +60,7 @@ export const streamPromises: readonly Promised[] = [
   promise('stream: it greets at once, uncoded and not to be stored, and passes each event on as it comes', async ({ alice, bob }) => {
     const start = performance.now()
     const reader = await bob.stream({ since: 'now' }, { 'accept-encoding': 'gzip, br, deflate' })
-    const hello = await reader.next('hello')
+    const hello = await reader.next('hello', 3000)
     assert.ok(hello.at - start < 1000, 'the greeting comes within a second')
     const { headers } = reader.opened
     assert.match(headers.get('content-type') ?? '', /^text\/event-stream/)
