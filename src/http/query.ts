@@ -7,10 +7,10 @@ import type { Position } from '../sync/cursor.ts'
 const collectionName = new RegExp(CollectionName.pattern!)
 const epochId = new RegExp(EpochId.pattern!)
 
-/** Parameters of a URL. */
+/** Parameters of a URL, as a cache would read them: a second question mark is a part of a name. */
 export function queryOf (url: string): URLSearchParams {
   const start = url.indexOf('?')
-  return new URLSearchParams(start === -1 ? '' : url.slice(start + 1))
+  return new URLSearchParams(start === -1 ? '' : url.slice(start))
 }
 
 /**

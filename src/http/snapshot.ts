@@ -86,10 +86,12 @@ async function send (services: Services, exchange: Exchange, { query, gone }: { 
 const SHARED = 'public, max-age=60'
 
 function writeHead (services: Services, exchange: Exchange, coding: string | null): void {
-  const { response } = exchange
+  const { request, response } = exchange
+  // In HTTP/1.0 what was cut by a crash looks whole, and a cache would keep it.
+  const shared = request.httpVersion !== '1.0' && isShared(services, exchange)
   response.writeHead(200, [
     'content-type', 'application/x-ndjson',
-    'cache-control', isShared(services, exchange) ? SHARED : 'private, no-store',
+    'cache-control', shared ? SHARED : 'private, no-store',
     'vary', varyOf(response, 'authorization, cookie'),
     ...SAFE,
     ...coding === null ? [] : ['content-encoding', coding]

@@ -33,7 +33,7 @@ t.test('threat: to read without a token what is not public, alone or beside what
   await push('todos', numbered(2, 'secret', { owner: 'ann' }))
   const attempts = ['', '?collections=', '?collections=,', '?collections=todos', '?collections=posts,todos', '?collections=todos,posts', '?collections=posts&collections=todos',
     '?collections=posts%2Ctodos', '?collections=posts&Collections=todos', '?COLLECTIONS=posts', '?collections=POSTS', '?collections=posts%00', '?collections=posts%20', '?collections=__proto__',
-    '?collections=constructor', '?collections[]=posts', '?collections=*', '?collections=posts;collections=todos', `?collections=${'posts,'.repeat(101)}none`]
+    '?collections=constructor', '?collections[]=posts', '?collections=*', '?collections=posts;collections=todos', '??collections=posts', '?collections=posts?', '?collections=posts&ticket=', `?collections=${'posts,'.repeat(101)}none`]
   for (const query of attempts) {
     const { status, text, headers } = await get(`/sync/changes${query}`)
     t.notMatch(text, /secret/, query)
@@ -91,7 +91,7 @@ t.test('threat: to poison a public page by asking in another way for it', async 
 })
 
 t.test('threat: to have an error, a wait or a page of a server that ends kept for others', async t => {
-  const { get, push } = await startReads(t)
+  const { get, push } = await startReads(t, { limits: { aheadMs: 10 } })
   await push('posts', numbered(1, 'post'))
   const wrong = ['since=-1', 'since=', 'since=now', 'since=1.5', 'since=01', 'since=1e3', 'since=9007199254740992', 'since=1~e', 'since=1~eX', 'since=0&since=1', 'since=%00', 'since=１',
     'limit=0', 'limit=-1', 'limit=', 'limit=1.0', 'limit=x', 'limit=1&limit=2', 'wait=1e9', 'wait=-1', 'wait=1.5', 'wait=&x', 'wait=1&wait=0', 'epoch=A', 'epoch=a&epoch=b', `epoch=${'a'.repeat(33)}`]
@@ -104,6 +104,14 @@ t.test('threat: to have an error, a wait or a page of a server that ends kept fo
   t.match((await get(`${POSTS}&wait=0&limit=999999999`)).headers.get('cache-control'), /public/)
   t.equal((await get('/sync/changes?access_token=x')).status, 400)
   t.equal((await get(`${POSTS}&r=${'x'.repeat(9000)}`)).status, 414)
+})
+
+t.test('threat: to have half a snapshot kept for others', async t => {
+  const { push, port } = await startReads(t)
+  await push('posts', numbered(3, 'post'))
+  const told = async (version: string): Promise<string> => await exchangeRaw(port, `GET /sync/snapshot?collections=posts HTTP/${version}\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+  t.match(await told('1.1'), /cache-control: public, max-age=60[\s\S]*transfer-encoding: chunked[\s\S]*\r\n0\r\n\r\n$/i, 'whole by its last chunk')
+  t.match(await told('1.0'), /cache-control: private, no-store/, 'there a cut cannot be told from an end')
 })
 
 t.test('threat: to have a page kept under a mark to come, so that others get deleted documents back', async t => {
