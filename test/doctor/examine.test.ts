@@ -106,6 +106,11 @@ t.test('a server that lets everybody in is told so where it is not on this machi
   t.match((await examined(url.replace('127.0.0.1', '0.0.0.0'))).of('token'), { level: 'note', text: /everybody may read and write/ })
 })
 
+t.test('a clock that is wrong is told, whichever of the two it is', async t => {
+  const { url } = await startApp(t)
+  t.match((await examined(url, { now: () => Date.now() + 90_000 })).of('clock'), { level: 'problem', text: /is 90 s behind/ })
+})
+
 t.test('streams that are held back are told, with the line for whatever holds them', async t => {
   const { url } = await startApp(t)
   const gateway = await startGateway(t, url)
