@@ -14,7 +14,7 @@ const atOnce = streamPromises.find(({ title }) => title.startsWith('stream: it g
 const haproxy: Kind = { ...kinds.haproxy, tls: false, rewrite: text => text.replace(/ ssl crt .*$/m, '') }
 
 for (const kind of [haproxy, kinds.nginx]) {
-  t.test(`${kind.name} holds no event back`, async t => {
+  t.test(`no event is held back by ${kind.name}`, async t => {
     if (!requireProgram(t, kind.program, `apt-get install ${kind.packageName}`)) return
     const { port } = await startConforming(t)
     const { url } = await startProxy(t, kind, port)

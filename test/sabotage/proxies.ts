@@ -19,7 +19,7 @@ export const sabotages: readonly Sabotage[] = [
   const write = socket.write.bind(socket) as (bytes: Uint8Array, ...rest: never[]) => boolean
   socket.write = (bytes: Uint8Array, ...rest: never[]) => bytes.length === 0 ? write(bytes, ...rest) : write(Buffer.concat([Buffer.from(bytes.length.toString(16) + '\\r\\n'), bytes, Buffer.from('\\r\\n')]), ...rest)`,
     test: stream,
-    title: 'HAProxy holds no event back'
+    title: 'no event is held back by HAProxy'
   },
   {
     breaks: 'events within a second: nginx is not told not to buffer a stream',
@@ -27,7 +27,7 @@ export const sabotages: readonly Sabotage[] = [
     find: "  ['X-Accel-Buffering', 'no'],\n",
     replace: '',
     test: stream,
-    title: 'nginx holds no event back'
+    title: 'no event is held back by nginx'
   },
   {
     breaks: 'promise 6 (Private): an answer to a token about public collections is called public',

@@ -21,7 +21,7 @@ export async function until<T> (ms: number, what: string, act: () => Promise<T |
   }
 }
 
-export function pause (ms: number): Promise<void> {
+function pause (ms: number): Promise<void> {
   return new Promise(resolve => { setTimeout(resolve, ms) })
 }
 
