@@ -51,7 +51,7 @@ const MOST_BYTES = 2 ** 20
 const LONGEST = 2 ** 31 - 1
 
 /** What no server takes. */
-export const WRONG_TOKEN = 'pocket-doctor-knows-no-token'
+const WRONG_TOKEN = 'pocket-doctor-knows-no-token'
 
 export async function ask (site: Site, question: Question): Promise<Heard> {
   return await new Promise(resolve => {

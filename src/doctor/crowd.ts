@@ -8,7 +8,7 @@ import type { Site } from './site.ts'
 import { HELLO, streamPath } from './watch.ts'
 
 /** More tabs than a browser has connections over HTTP/1.1, and fewer than the streams a user may have. */
-export const TABS = 8
+const TABS = 8
 
 export interface Crowd {
   /** Streams on which something came. */

@@ -26,7 +26,7 @@ function allows ({ status, headers }: Heard, ...methods: readonly string[]): boo
 
 const nobody = ['not_authenticated', 'not_loopback', 'rate_limited']
 
-export const probes: readonly Probe[] = [
+const probes: readonly Probe[] = [
   { question: { path: '/sync/pocket-doctor' }, isOurs: refusal('not_found'), remedy: 'errors' },
   { question: { path: '/sync/push' }, isOurs: heard => problemCode(heard) === 'method_not_allowed' && allows(heard, 'POST'), remedy: 'errors' },
   { question: { path: '/sync/info', method: 'OPTIONS' }, isOurs: heard => heard.status === 204 && allows(heard, 'GET', 'OPTIONS') },
