@@ -111,7 +111,7 @@ class Running {
     // Killed, the whole group is: what it leaves behind would go on to answer.
     if (signal === 'SIGKILL') signalGroup(pid!, signal)
     else this.#child.kill(signal)
-    const slow = setTimeout(() => signalGroup(pid!, 'SIGKILL'), 5000)
+    const slow = setTimeout(() => signalGroup(pid!, 'SIGKILL'), 2000)
     await this.#gone
     clearTimeout(slow)
     signalGroup(pid!, 'SIGKILL')
