@@ -66,9 +66,9 @@ async function behind (scene: Scene, kind: Kind, one: Cost): Promise<Row[]> {
     }
   }
   process.stderr.write(`  ${READERS} readers behind ${kind.name}\n`)
-  const row = (unit: string, of: (cost: Cost) => number): Row => {
+  const row = (what: string, unit: string, of: (cost: Cost) => number): Row => {
     const ours = median(costs.map(of))
-    return { work: `${READERS} readers of 100,000 behind ${kind.name}`, unit, ours, limit: 'one reader, directly', limitValue: of(one), ratio: ours / of(one), bar: 1.5, aim: 1.1, lowerIsBetter: true }
+    return { work: `${READERS} readers of 100,000 behind ${kind.name}: ${what}`, unit, ours, limit: 'one reader, directly', limitValue: of(one), ratio: ours / of(one), bar: 1.5, aim: 1.1, lowerIsBetter: true }
   }
-  return [row('requests', ({ requests }) => requests), row('ms CPU', ({ cpu }) => cpu)]
+  return [row('requests', 'requests', ({ requests }) => requests), row('CPU', 'ms', ({ cpu }) => cpu)]
 }

@@ -3,13 +3,16 @@
  * committed file differs from what its source makes of it.
  */
 import { readFile, writeFile } from 'node:fs/promises'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { renderClientTypes } from './client-types.ts'
 import { commandTables } from './command-table.ts'
 import { errorTable } from './error-table.ts'
 import { renderOpenapi } from './openapi.ts'
 import { optionTables } from './option-tables.ts'
 import { threatList } from './threat-list.ts'
+import { readResults, renderings } from '../bench/support/results.ts'
+import { readSoak, soakChart } from '../bench/support/soak-results.ts'
+import { summary } from '../bench/support/summary.ts'
 import { promiseList } from '../test/repo/promises.ts'
 
 export interface Generated {
@@ -18,6 +21,8 @@ export interface Generated {
   /** Its whole text as it must be, given its text as it is. */
   readonly render: (current: string) => string | Promise<string>
 }
+
+const benchResults = fileURLToPath(new URL('../bench/results', import.meta.url))
 
 /** Puts `text` between the two comments that mark where it belongs. */
 export function between (current: string, name: string, text: string): string {
@@ -30,7 +35,8 @@ export function between (current: string, name: string, text: string): string {
 
 async function readme (current: string): Promise<string> {
   const parts: ReadonlyArray<readonly [name: string, text: string]> = [
-    ['commands', commandTables()], ['promises', promiseList()], ['options', await optionTables()], ['errors', errorTable()]
+    ['commands', commandTables()], ['promises', promiseList()], ['options', await optionTables()], ['errors', errorTable()],
+    ['benchmarks', summary(readResults(benchResults), readSoak(benchResults))]
   ]
   return parts.reduce((text, [name, part]) => between(text, name, part), current)
 }
@@ -40,7 +46,9 @@ export const generated: readonly Generated[] = [
   { file: 'openapi.yaml', render: renderOpenapi },
   { file: 'src/client/generated.ts', render: renderClientTypes },
   { file: 'README.md', render: readme },
-  { file: 'SECURITY.md', render: (current) => between(current, 'threats', threatList()) }
+  { file: 'SECURITY.md', render: (current) => between(current, 'threats', threatList()) },
+  ...Object.entries(renderings).map(([name, render]) => ({ file: `bench/results/${name}`, render: () => render(readResults(benchResults)) })),
+  { file: 'bench/results/soak.svg', render: () => soakChart(readSoak(benchResults)) }
 ]
 
 /** The files that differ from their source; with `write` they no longer do. */

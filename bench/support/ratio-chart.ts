@@ -29,7 +29,7 @@ export interface RatioChart {
 }
 
 const WIDTH = 980
-const LEFT = 396
+const LEFT = 412
 const RIGHT = 856
 /** What is below the title begins here, and each of its lines takes this much. */
 const LEGEND = 56
@@ -98,7 +98,7 @@ function drawn ({ label, detail, value, bar, aim, state, figure }: Bar, scale: S
     ...marks[0] === undefined ? [] : [path(`M${at(marks[0])} ${y + 4}v26`, 'axis')],
     ...marks[1] === undefined ? [] : [path(`M${at(marks[1])} ${y + 10}l6 7l-6 7l-6 -7z`, 'aim')],
     figureBeside({ figure, line, end, marks }, y),
-    ...state === undefined ? [] : [sign(state, { x: RIGHT + 12, y: y + 11 }), words(state === 'aim' ? 'aim reached' : state, { x: RIGHT + 30, y: y + 21, classes: 'small' })]
+    ...state === undefined ? [] : [sign(state, { x: RIGHT + 10, y: y + 11 }), words(state === 'aim' ? 'aim reached' : state, { x: RIGHT + 27, y: y + 21, classes: 'small' })]
   ]
 }
 

@@ -26,6 +26,8 @@ const { db, kept } = JSON.parse(process.argv[2]!) as SoakServer
 const pocket = new PocketServer({
   changeLog: new SqliteChangeLog(db),
   rateLimit: { requestsPerMinute: 1e9, requestsPerMinutePerAddress: 1e9, changesPerMinute: 1e9 },
+  // Full within the first minute, so that filling it is not taken for a leak.
+  limits: { ringBytes: 4 * 1024 * 1024 },
   compactInterval: kept / 2,
   retention: { history: kept, tombstones: kept, pushes: kept, journal: kept }
 })
