@@ -6,6 +6,7 @@ import { createSecureContext } from 'node:tls'
 import type { Config } from '../config.ts'
 import type { TlsOptions } from '../edge.ts'
 import { SyncError } from '../errors.ts'
+import { descriptorLimit, withinDescriptors } from './descriptors.ts'
 import { isLoopbackHost } from './loopback.ts'
 import { createPlainServer } from './node-server.ts'
 import type { NodeServer } from './node-server.ts'
@@ -56,9 +57,10 @@ export class Listeners {
 
   /** HTTP/2 is loaded where it is spoken. */
   async #create (): Promise<NodeServer> {
-    if (this.#tls === null) return createPlainServer(this.#config, this.#listener)
+    const config = { ...this.#config, limits: withinDescriptors(this.#config.limits, await descriptorLimit(), this.#config.logger) }
+    if (this.#tls === null) return createPlainServer(config, this.#listener)
     const { createTlsServer } = await import('./tls-server.ts')
-    return createTlsServer({ ...this.#config, tls: this.#tls }, this.#listener)
+    return createTlsServer({ ...config, tls: this.#tls }, this.#listener)
   }
 
   /**
