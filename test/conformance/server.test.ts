@@ -14,12 +14,12 @@ t.test('the server holds what its own suite asks, to two users', { buffered: tru
 
 t.test('the server holds what its own suite asks, over TLS and HTTP/2', { buffered: true }, async t => {
   const tls = tlsOf('localhost')
-  const { url } = await startConforming(t, { tls })
+  const { url } = await startConforming(t, { tls, heartbeatInterval: 15_000 })
   await serverSuite({ test: (title, run) => t.test(title, run), baseUrl: url, ca: String(tls.cert), ...AS_USERS })
 })
 
 t.test('the server holds what its own suite asks, without authentication', { buffered: true }, async t => {
-  const { url } = await startApp(t, { limits: { bodyBytes: 2 * 1024 * 1024 }, heartbeatInterval: 5000 })
+  const { url } = await startApp(t, { limits: { bodyBytes: 2 * 1024 * 1024 } })
   await serverSuite({ test: (title, run) => t.test(title, run), baseUrl: url })
 })
 
