@@ -71,6 +71,8 @@ t.test('the README\'s quick start works as it stands, and again', async (t) => {
   t.match(JSON.parse(shell(pull, address)), page)
   t.match(shell(stream, address, 2), /"type":"hello"[\s\S]*"documentId":"todo-1"/)
   t.match(JSON.parse(shell(push, address)), { success: true }, 'the same command again')
+  const [snapshot = '', ...others] = commands(text, '## First sync by snapshot')
+  t.match([shell(snapshot, address), others], [/"type":"snapshot"[\s\S]*"documentId":"todo-1"[\s\S]*"type":"snapshot-end"/, []])
 })
 
 t.test('the README\'s commands of authentication work as they stand, one after the other', async (t) => {

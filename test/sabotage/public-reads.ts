@@ -28,6 +28,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'threat: to have a page kept under a mark to come'
   },
   {
+    breaks: 'promise 8 (Convergent): a page that is kept names the epoch of its place, which a restored backup has too',
+    file: 'src/sync/changes.ts',
+    find: 'const newest = state.epochs.at(-1)!.id',
+    replace: 'const newest = page.epoch',
+    test: 'test/sync/changes.test.ts',
+    title: 'promise 8 (Convergent): through a cache'
+  },
+  {
     breaks: 'promise 4 (Safe checkpoints): a snapshot that breaks off sends its last line all the same',
     file: 'src/http/snapshot.ts',
     find: '    lines.cut()\n    // A resync',

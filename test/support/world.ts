@@ -5,7 +5,7 @@ import { openRules, START, type RuleOptions, type Rules } from './rules.ts'
 export interface World {
   /** Others after a restart. */
   rules: Rules
-  readonly reopen: () => Promise<void>
+  readonly reopen: (meanwhile?: () => Promise<void>) => Promise<void>
 }
 
 /** Over memory, which no restart survives: there is none. */
@@ -22,8 +22,9 @@ export async function overFile (path: string, options: RuleOptions = {}): Promis
   }
   const world: World = {
     rules: await open(START),
-    async reopen () {
+    async reopen (meanwhile) {
       await world.rules.close()
+      await meanwhile?.()
       world.rules = await open(world.rules.clock.time)
     }
   }
