@@ -100,7 +100,7 @@ export function soakChart ({ date, command, minutes, samples, end, failed }: Soa
   return lineChart({
     title,
     description: `${end}. ${found.map(verdict => `${verdict.label}: ${verdictText(verdict)}`).join('; ')}`,
-    legend: [`${command} on ${date.slice(0, 10)}. ${end}.`, 'Judged is what lies right of the dotted line, by the median slope: a rise that is more than chance and more than a fifth creeps. Times count in proportion to the echo\'s.'],
+    legend: [`${command} on ${date.slice(0, 10)}. ${end}.`, 'Judged is what lies right of the dotted line, by the median slope: a rise that is more than chance and more than a fifth creeps.', 'Times count in proportion to those of an echo that has nothing else to do.'],
     from: (samples[Math.floor(samples.length * SETTLING)]?.minute ?? 0),
     panels
   })
