@@ -7,6 +7,7 @@ import type { DocumentKey } from '../changelog/changelog.ts'
 import type { Limits } from '../config.ts'
 import type { Clock } from './clock.ts'
 import { SyncError } from '../errors.ts'
+import { channelsFor } from './filing.ts'
 import { inTime, late } from './in-time.ts'
 
 export interface AccessDeps {
@@ -62,9 +63,16 @@ export class Access {
     }
   }
 
-  /** Tells the operator what a rule did wrong. */
-  tell (error: unknown, about: Parameters<AccessDeps['onError']>[1]): void {
-    this.#deps.onError(error, about)
+  /** Under which channels a version is filed: nowhere, if the rule cannot say. @param text as JSON */
+  filedUnder ({ collection, documentId }: DocumentKey, text: string): readonly string[] {
+    const { rules: { channels }, onError } = this.#deps
+    if (channels === null) return []
+    try {
+      return channelsFor(channels, collection, text)
+    } catch (error) {
+      onError(error, { rule: 'channels', collection, documentId })
+      return []
+    }
   }
 
   async #wait (answer: Promise<boolean>, key: DocumentKey): Promise<boolean> {

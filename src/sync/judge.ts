@@ -191,16 +191,9 @@ export class Judge {
   }
 
   /** Whether a version lay in one of the reader's channels: rows tell that of the newest alone. */
-  #isFiled ({ collection, documentId, document }: StoredEntry): boolean {
-    const { rules: { channels }, access } = this.#deps
+  #isFiled (version: StoredEntry): boolean {
     const read = this.#channels
-    if (read === null || channels === null) return true
-    try {
-      return channels(collection, JSON.parse(document!)).some(channel => read.has(channel))
-    } catch (error) {
-      access.tell(error, { rule: 'channels', collection, documentId })
-      return false
-    }
+    return read === null || this.#deps.access.filedUnder(version, version.document!).some(channel => read.has(channel))
   }
 }
 

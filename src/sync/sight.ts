@@ -2,11 +2,10 @@
  * Whether somebody may see a version that they meet outside a page: in a conflict, in a history, in what a merge made
  * (promise 6). The same rules as for pages; whoever may not see a version does not learn that it exists.
  */
-import type { AccessRules, Channels } from '../access.ts'
+import type { AccessRules } from '../access.ts'
 import type { ChangeStore, DocumentKey, EntryFacts } from '../changelog/changelog.ts'
 import type { Access } from './access.ts'
 import type { Caller } from './caller.ts'
-import { channelsFor } from './filing.ts'
 import type { Views } from './view.ts'
 
 export interface SightDeps {
@@ -42,18 +41,9 @@ export class Sight {
     if (user === null) return false
     if (channels !== null) {
       const read = new Set((await views.of(user)).channels)
-      if (!this.#filed(channels, key, text).some(channel => channel !== except && read.has(channel))) return false
+      if (!access.filedUnder(key, text).some(channel => channel !== except && read.has(channel))) return false
     }
     return await access.may(user, 'read', key, text)
-  }
-
-  /** Nowhere, if the application's rule cannot say. */
-  #filed (channels: Channels, { collection }: DocumentKey, text: string): readonly string[] {
-    try {
-      return channelsFor(channels, collection, text)
-    } catch {
-      return []
-    }
   }
 
   /** Whether a deletion is one of a document that somebody never saw, as far as what it deleted is kept. */
