@@ -27,6 +27,9 @@ export function stream (watched: Watched): Finding {
 /** No hello came in time. */
 function silent ({ head, heard }: Watched): Finding {
   const status = head?.status ?? null
+  const isCut = heard !== null && heard.end !== 'late' && heard.end !== 'endless' && heard.endMs > NUDGE
+  // What holds a stream back until something loses patience with both.
+  if (isCut && (status === null || status === 200 || status >= 502)) return problem(name, `nothing arrived for ${seconds(heard.endMs)}, and then it was cut: something on the way holds streams back`, { advice: late, remedy: 'buffering' })
   if (status !== null && status !== 200) return problem(name, `GET /sync/stream answers ${words(heard ?? head!)}`, { advice: ['Every status but 200 ends a browser\'s EventSource for good.'] })
   if (heard !== null && heard.end !== 'late') return problem(name, `GET /sync/stream: no hello, but ${words(heard)}`, { advice: late })
   const media = head === null ? 'text/event-stream' : mediaOf(head)

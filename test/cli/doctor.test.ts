@@ -28,7 +28,7 @@ t.test('doctor: what the README shows of a healthy server and of one whose strea
   t.strictSame(shape(healthy.stdout), shape(sample('pocket-server doctor http://127.0.0.1:3000')))
   const gateway = await startGateway(t, url)
   gateway.buffers = true
-  const held = await runHere(['doctor', gateway.url, '--timeout', '1'], { env: { POCKET_TOKEN: TOKEN } })
+  const held = await runHere(['doctor', gateway.url, '--timeout', '1', '--idle', '1'], { env: { POCKET_TOKEN: TOKEN } })
   t.equal(held.code, 1)
   t.ok(held.stdout.includes('nginx, in location /sync/:         proxy_buffering off;'))
   t.ok(held.stdout.endsWith('\n1 problem\n'))

@@ -70,7 +70,7 @@ const manners: Readonly<Record<string, Manners>> = {
 }
 
 async function look (t: Test, how: Manners): Promise<Examined> {
-  return await examined(await startWith(t, how), { token: 'token-of-alice', timeoutMs: 400, origin: 'https://app.example', idleMs: 500 })
+  return await examined(await startWith(t, how), { token: 'token-of-alice', timeoutMs: 700, origin: 'https://app.example', idleMs: 500 })
 }
 
 for (const [name, how] of Object.entries(manners)) {
@@ -97,7 +97,7 @@ t.test('promise 9 (Clear): whatever bytes are answered, the examination ends and
     const found = await look({ teardown: action => { stop.push(action) } }, after(socket => { socket.end(pieces.join(''), 'latin1') }))
     for (const action of stop) action()
     t.ok(found.problems > 0)
-  }), { numRuns: 10 })
+  }), { numRuns: 5 })
 })
 
 t.test('promise 6 (Private): nothing is sent to who shows a certificate that is not to be believed', async t => {

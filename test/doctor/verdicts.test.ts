@@ -36,6 +36,8 @@ t.test('stream: hello and what follows it are soon there, apart or together, or 
   t.match(stream(watched({ helloMs: 30_000, nudgeMs: 30_050 })), { level: 'problem', text: /took 30 s/ })
   t.match(stream(watched({ ...silent, head: heard({ headers: { 'content-type': 'text/html' } }) })), { level: 'problem', text: 'is text/html, not text/event-stream' })
   t.match(stream(watched({ bye: 'overloaded' })), { level: 'note', text: /overloaded/ })
+  const impatient = heard({ status: 504, endMs: 2000 })
+  t.match(stream(watched({ ...silent, head: impatient, heard: impatient })), { level: 'problem', text: /for 2.0 s, and then it was cut/, remedy: 'buffering' })
   const gone = heard({ status: 502 })
   t.match(stream(watched({ ...silent, head: gone, heard: gone })), { level: 'problem', text: /502/, advice: [/EventSource/] })
 })

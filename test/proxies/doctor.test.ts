@@ -23,7 +23,7 @@ for (const proxy of faulty) {
     const stopped: Array<Promise<void>> = []
     const look = async (lines: Lines, idleMs: number | undefined): Promise<Told[]> => {
       const { url, stop } = await startProxy(t, kindOf(proxy, lines), port)
-      const { told } = await examined(url, { token: TOKEN, origin: ORIGIN, timeoutMs: 2000, idleMs })
+      const { told } = await examined(url, { token: TOKEN, origin: ORIGIN, timeoutMs: 3000, idleMs })
       // Some take their time.
       stopped.push(stop())
       return told.filter(({ check, level }) => check !== proxy.stays && (level === 'problem' || level === 'note'))
