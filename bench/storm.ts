@@ -97,13 +97,14 @@ function assertWhole (kind: Kind, { streams, live, complete, gaps, repeats, resy
 
 function rowsOf (kind: Kind, found: Storm, { longestWait, peak, before }: { longestWait: number, peak: number, before: number }): Row[] {
   assertWhole(kind, found)
-  const { streams, perSecond, attempts, refused, late, byes, p50, longest, generator } = found
+  const { streams, perSecond, attempts, refused, late, byes, p50, p99, longest, generator } = found
   const opened = perSecond.reduce((sum, count) => sum + count, 0)
   process.stderr.write(`  ${kind}: opened each second ${perSecond.join(' ')}; ${attempts} connections tried, ${refused} refused, ${late} given up before a hello; byes ${JSON.stringify(byes)}\n`)
   const work = `${streams.toLocaleString('en')} streams lost, ${kind}`
   const row = { lowerIsBetter: true, generator }
   return [
-    { ...row, work: `${work}: until the last is live`, unit: 's', ours: longest / 1000, limit: 'the longest pause it may be told', limitValue: kinds[kind], ratio: longest / 1000 / kinds[kind], bar: 4, aim: 2 },
+    { ...row, work: `${work}: until 99 % are live`, unit: 's', ours: p99 / 1000, limit: 'the longest pause it may be told', limitValue: kinds[kind], ratio: p99 / 1000 / kinds[kind], bar: 4, aim: 2 },
+    { ...row, work: `${work}: until the last is live`, unit: 's', ours: longest / 1000, limit: 'what our client waits at most after failures', limitValue: 30, ratio: longest / 30_000, bar: 2, aim: 1 },
     { ...row, work: `${work}: until half are live`, unit: 's', ours: p50 / 1000, limit: 'half of that pause', limitValue: kinds[kind] / 2, ratio: p50 * 2 / 1000 / kinds[kind] },
     { ...row, work: `${work}: streams opened`, unit: '', ours: opened, limit: 'streams lost', limitValue: streams, ratio: opened / streams, bar: 1.05, aim: 1 },
     { ...row, work: `${work}: most opened in a second`, unit: '', ours: Math.max(...perSecond), limit: 'all at once', limitValue: streams, ratio: Math.max(...perSecond) / streams },
