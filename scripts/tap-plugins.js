@@ -1,0 +1,12 @@
+// tap builds itself with the plugins that package.json names when it starts, but runs that first time without them:
+// every file of a fresh clone's first run would be compiled twice.
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+const built = fileURLToPath(new URL('../../test-built/dist/esm/index.js', import.meta.resolve('@tapjs/test')))
+if (readFileSync(built, 'utf8').includes('@tapjs/typescript')) {
+  const tap = createRequire(import.meta.url).resolve('tap/package.json').replace(/package\.json$/, 'dist/esm/run.mjs')
+  process.exit(spawnSync(process.execPath, [tap, 'build'], { stdio: ['ignore', 'ignore', 'inherit'] }).status ?? 1)
+}
