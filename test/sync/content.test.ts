@@ -46,6 +46,9 @@ t.test('what is hashed is JSON sorted by UTF-16 units, as RFC 8785 has it', asyn
   const value = { '\u20ac': 1, '\r': 2, דּ: 3, 1: 4, '\u{1f600}': 5, '\u0080': 6, ö: [{ d: 1, c: null }] }
   const text = '{"\\r":2,"1":4,"\u0080":6,"ö":[{"c":null,"d":1}],"€":1,"😀":5,"\ufb33":3}'
   t.equal(hex(contentHash(value)), createHash('sha256').update(text).digest('hex'))
+  for (const text of ['{"a":[{"10":0,"9":0}],"b":{"!":{"0":1}}}', '{"a":[{"!":1,"__proto__":{"b":1,"c":2}}]}', '{"toJSON":1,"v":[[],{}]}']) {
+    t.equal(hex(contentHash(JSON.parse(text))), createHash('sha256').update(text).digest('hex'), text)
+  }
 })
 
 t.test('the absence of a document hashes as null', async t => {
