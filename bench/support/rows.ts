@@ -1,4 +1,7 @@
-/** The rows of pushes as the server writes them, laid out beforehand and written as fast as SQLite can. */
+/**
+ * The rows of pushes, laid out beforehand and written as fast as SQLite can: entry, head, identity and push record, as
+ * the bar names them. The server itself records the identity of an insert only when an update replaces it.
+ */
 import { createHash, randomBytes } from 'node:crypto'
 import type { Database } from '../../src/changelog/sqlite/driver.ts'
 import { MultiInsert } from '../../src/changelog/sqlite/insert.ts'

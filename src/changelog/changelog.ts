@@ -103,6 +103,8 @@ export interface NewEntry extends DocumentKey {
   readonly exact: boolean
   /** Sequence of the head the decision rests on, 0 for none. Not asked of an entry that follows another on its document in the same push. */
   readonly expected: number
+  /** That head, where it was asked for: the store then need not look it up. */
+  readonly replaces?: EntryFacts | null
   /** All channels the document is filed under from now on; absent = none, and the log is not filed any more: see `file`. */
   readonly channels?: readonly string[]
 }

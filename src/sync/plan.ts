@@ -1,5 +1,5 @@
 /** Decides every change of a push against the heads as they stand, and lays out what is to be committed. */
-import type { HeadAnswer, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
+import type { EntryFacts, HeadAnswer, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
 import { catalogue, type ErrorItem } from '../errors.ts'
 import { Admission, type Wish } from './admission.ts'
 import type { Caller } from './caller.ts'
@@ -37,6 +37,7 @@ interface Standing {
   readonly own: ReadonlyArray<{ readonly identity: Uint8Array, readonly offset: number }>
   /** The log's head, which the first entry on the document must still meet at the commit. */
   readonly expected: number
+  readonly logged: EntryFacts | null
   /** The newest change of this push on it, if something else came of it than it sent: the next one edited what was sent. */
   readonly altered: Altered | null
   /** As this push has left it; undefined while it is the log's head. */
@@ -103,7 +104,7 @@ class Planner {
   }
 
   async decide (change: Incoming, { head, duplicateOf }: HeadAnswer): Promise<void> {
-    const standing = this.#standing.get(change.documentId) ?? { head, own: [], expected: head?.sequence ?? 0, altered: null }
+    const standing = this.#standing.get(change.documentId) ?? { head, own: [], expected: head?.sequence ?? 0, logged: head, altered: null }
     // Before a repeat is known as one: or whoever guesses a document they may not see would be told that they are right.
     const denied = this.#admission.bound ? await this.#admission.denial(wishOf(change), await this.#stored(standing)) : null
     if (denied !== null) return this.#refuseChange(change, denied)
@@ -219,14 +220,14 @@ class Planner {
   }
 
   /** The identity is the change's, whatever came of it: by it a repeat is known. */
-  #put ({ documentId, timestamp, identity }: Incoming, { own, expected }: Standing, { operation, effectiveTime, made, altered }: Put): void {
+  #put ({ documentId, timestamp, identity }: Incoming, { own, expected, logged }: Standing, { operation, effectiveTime, made, altered }: Put): void {
     const { collection } = this.#context
     const { text: document, hash, rev } = made
     const offset = this.#entries.length
     const filed = this.#context.deps.channels === null ? undefined : { channels: this.#admission.channels(document) }
-    this.#entries.push({ collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected, ...filed })
+    this.#entries.push({ collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected, replaces: logged, ...filed })
     const head = { sequence: 0, operation, effectiveTime, hash, rev }
-    this.#standing.set(documentId, { head, own: [...own, { identity, offset }], expected, altered, text: document })
+    this.#standing.set(documentId, { head, own: [...own, { identity, offset }], expected, logged, altered, text: document })
   }
 
   /** The version that stood loses too: it stays in the history for its retention, and in the journal for people to see. */

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { contentOf } from '../../src/changelog/entry.ts'
 import { openDatabase } from '../../src/changelog/sqlite/driver.ts'
 import { resolveOptions } from '../../src/changelog/sqlite/options.ts'
 import { startWriting } from '../../src/changelog/sqlite/start.ts'
@@ -210,7 +211,26 @@ t.test('programming errors are TypeErrors at construction', async t => {
   t.throws(() => new SqliteChangeLog(''), TypeError)
 })
 
-for (const layout of [1, 2, 3]) {
+t.test('promise 3 (Once): a change is known while it stands and when others replaced it, and only what was sent is', async t => {
+  const log = openLog(t, newPath(t))
+  const told = (value: number, _rev?: string) => {
+    const change = { document: JSON.stringify({ value, _rev }), timestamp: NOW + value }
+    return { collection: 'todos', documentId: 'a', ...change, ...contentOf(change) }
+  }
+  const merged = { ...told(4), identity: told(5).identity, exact: false }
+  const changes = [told(1), told(2, '2-b'), told(3), merged, told(6)]
+  const known = async (): Promise<number[]> => (await log.heads([...changes, told(4), { ...told(1), documentId: 'b' }])).map(({ duplicateOf }) => duplicateOf)
+  for (const [i, change] of changes.entries()) {
+    await write(log, [change])
+    t.strictSame(await known(), [1, 2, 3, 4, 5].map(sequence => sequence <= i + 1 ? sequence : 0).concat(0, 0))
+  }
+  await write(log, [told(7), remove('a'), told(8)])
+  await write(log, [told(1)])
+  t.strictSame(await known(), [1, 2, 3, 4, 5, 0, 0], 'under its first sequence')
+  t.match(await log.heads([told(7), told(8)]), [{ duplicateOf: 6 }, { duplicateOf: 8 }], 'of one push')
+})
+
+for (const layout of [1, 2, 3, 4]) {
   t.test(`layout ${layout}: a log that an earlier build wrote is read the same by this one, and its pushes are known`, async t => {
     const path = newPath(t)
     const fixture = new URL(`../fixtures/log-v${layout}`, import.meta.url)

@@ -44,6 +44,22 @@ export const sabotages: readonly Sabotage[] = [
     title: 'promise 7 (Isolated): a push that cannot be stored'
   },
   {
+    breaks: 'promise 3 (Once), SQLite file: the identity of an entry is forgotten with the next one',
+    file: 'src/changelog/sqlite/writer.ts',
+    find: 'if (replaced.exact)',
+    replace: 'if (!replaced.exact)',
+    test,
+    title: 'promise 3 (Once): a change is known while it stands'
+  },
+  {
+    breaks: 'promise 3 (Once), SQLite file: what came of a merge is taken for what was sent',
+    file: 'src/changelog/sqlite/reader.ts',
+    find: 'head?.exact === true',
+    replace: 'head !== null',
+    test,
+    title: 'promise 3 (Once): a change is known while it stands'
+  },
+  {
     breaks: 'promise 3 (Once), SQLite file: pushes that layout 1 recorded are looked for under their message id alone',
     file: 'src/changelog/sqlite/writer.ts',
     find: "message_id IN (?, '')",

@@ -1,6 +1,6 @@
 /** Questions to the log, answered by short statements. */
 import type { DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey, JournalQuery, JournalRow, Page, ReadQuery, Row, StoredEntry } from '../changelog.ts'
-import { epochAt } from '../entry.ts'
+import { epochAt, isIdentityOf } from '../entry.ts'
 import type { Database, Statement } from './driver.ts'
 import { JournalReader } from './journal.ts'
 import { Names } from './names.ts'
@@ -74,8 +74,10 @@ export class Reader {
     const number = this.#names.number(collection)
     if (number === undefined) return { head: null, duplicateOf: 0 }
     const row = this.#headFacts.get(number, documentId) as FactsRow | undefined
-    const first = identity && this.#identity.get(number, documentId, identity) as number | undefined
-    return { head: row === undefined ? null : decodeFacts(row, collection), duplicateOf: first ?? 0 }
+    const head = row === undefined ? null : decodeFacts(row, collection)
+    if (identity === undefined) return { head, duplicateOf: 0 }
+    const first = this.#identity.get(number, documentId, identity) as number | undefined
+    return { head, duplicateOf: first ?? (head?.exact === true && isIdentityOf(identity, head) ? head.sequence : 0) }
   }
 
   headOf (key: DocumentKey): EntryFacts | null {

@@ -3,8 +3,8 @@
  * all its rows at once. Nothing is written by a push that is refused, so the pushes of a group are apart
  * from each other without a savepoint each, which would copy every page that it touches.
  */
-import type { Committed, EntryFacts, NewEntry, Push } from '../changelog.ts'
-import { appendedSequence } from '../entry.ts'
+import type { Committed, DocumentKey, EntryFacts, NewEntry, Push } from '../changelog.ts'
+import { appendedSequence, identityOf, isIdentityOf } from '../entry.ts'
 import { ChannelWriter } from './channels.ts'
 import type { Database, Statement } from './driver.ts'
 import { MultiInsert } from './insert.ts'
@@ -139,21 +139,23 @@ export class Writer {
       return { status: 'seen', first: seen.first, outcome: seen.outcome }
     }
     const current = new Map<string, number>()
-    const moved = this.#compare(group, push, current)
+    const names = push.entries.map(headName)
+    const moved = this.#compare(group, push, { names, current })
     if (moved !== null) return { status: 'moved', heads: moved }
     const first = push.entries.length === 0 ? 0 : appendedSequence(job.sequence, group.next - 1)
-    this.#place(group, job, { first, current })
+    this.#place(group, job, { first, names, current })
     const { fingerprint, outcome } = push
     group.pushes.set(name, { fingerprint, first, outcome, push })
     return { status: 'committed', first }
   }
 
   /** Heads that are not the expected ones, null when all are; fills `current` with the sequence of each document's head. */
-  #compare (group: Group, push: Push, current: Map<string, number>): EntryFacts[] | null {
+  #compare (group: Group, { entries }: Push, { names, current }: { names: readonly string[], current: Map<string, number> }): EntryFacts[] | null {
     const moved: EntryFacts[] = []
     let any = false
-    for (const entry of push.entries) {
-      const name = headName(entry)
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i]!
+      const name = names[i]!
       if (current.has(name)) continue
       const pending = group.heads.get(name)
       const collection = this.#names.number(entry.collection)
@@ -168,19 +170,36 @@ export class Writer {
     return any ? moved : null
   }
 
-  #place (group: Group, { push, id = null }: Job, { first, current }: { first: number, current: Map<string, number> }): void {
+  #place (group: Group, { push, id = null }: Job, { first, names, current }: { first: number, names: readonly string[], current: Map<string, number> }): void {
     let sequence = first
     for (const entry of push.entries) {
-      const name = headName(entry)
+      const name = names[sequence - first]!
       const collection = this.#names.ensure(entry.collection)
       const facts = factsOf(push, entry, { sequence, previous: current.get(name)! })
       encodeEntry(group.entries, collection, facts, { id, document: entry.document })
-      group.identities.push(collection, entry.documentId, entry.identity, sequence, push.serverTimestamp)
+      this.#identify(group, { collection, facts, entry, pending: group.heads.get(name)?.facts })
       group.heads.set(name, { facts, collection })
       if (this.#channels.concerns(entry)) group.channels.push({ entry, collection, sequence })
       current.set(name, sequence++)
     }
     if (push.entries.length > 0) group.next = sequence
+  }
+
+  /**
+   * Records by what repeated changes are known. Of a head that is just what was sent, its facts tell: it is recorded
+   * only once another entry replaces it.
+   */
+  #identify (group: Group, { collection, facts, entry, pending }: { collection: number, facts: EntryFacts, entry: NewEntry, pending: EntryFacts | undefined }): void {
+    const { documentId, sequence, previous, serverTimestamp } = facts
+    if (previous > 0) {
+      const replaced = pending ?? this.#replaced(entry, previous)
+      if (replaced.exact) group.identities.push(collection, documentId, identityOf(replaced.hash, replaced.timestamp, replaced.rev), previous, replaced.serverTimestamp)
+    }
+    if (!facts.exact || !isIdentityOf(entry.identity, facts)) group.identities.push(collection, documentId, entry.identity, sequence, serverTimestamp)
+  }
+
+  #replaced ({ replaces, collection }: NewEntry, sequence: number): EntryFacts {
+    return replaces?.sequence === sequence ? replaces : decodeFacts(this.#facts.get(sequence) as FactsRow, collection)
   }
 
   #write (group: Group): void {
@@ -191,7 +210,7 @@ export class Writer {
       }
       this.#log.run(group.entries)
       this.#heads.run(heads)
-      this.#identities.run(group.identities)
+      if (group.identities.length > 0) this.#identities.run(group.identities)
       for (const { entry, collection, sequence } of group.channels) this.#channels.write(entry, collection, sequence)
     }
     if (group.pushes.size === 0) return
@@ -218,6 +237,6 @@ function keyName ({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString('latin1')
 }
 
-function headName (entry: NewEntry): string {
-  return `${entry.collection}\0${entry.documentId}`
+function headName ({ collection, documentId }: DocumentKey): string {
+  return `${collection}\0${documentId}`
 }
