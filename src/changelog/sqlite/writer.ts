@@ -33,6 +33,7 @@ interface PushRow {
 
 /** What the pushes of one transaction are about to write; later ones see it before it is written. */
 class Group {
+  readonly first: number
   next: number
   readonly heads = new Map<string, PendingHead>()
   readonly pushes = new Map<string, PushRow & { readonly push: Push }>()
@@ -40,10 +41,12 @@ class Group {
   readonly identities: unknown[] = []
   readonly channels: Array<{ entry: NewEntry, collection: number, sequence: number }> = []
 
-  constructor (next: number) {
-    this.next = next
+  constructor (first: number) {
+    this.first = this.next = first
   }
 }
+
+const DELETE = 2
 
 /** Old push records dropped per push: more than one, so that a backlog shrinks, few, so that no commit is slow. */
 const PRUNED_PER_PUSH = 3
@@ -55,7 +58,7 @@ export class Writer {
   readonly #channels: ChannelWriter
   readonly #journal: JournalWriter
   readonly #log: MultiInsert
-  readonly #heads: MultiInsert
+  readonly #heads: Statement
   readonly #identities: MultiInsert
   readonly #pushes: MultiInsert
   readonly #begin: Statement
@@ -77,11 +80,10 @@ export class Writer {
     this.#channels = new ChannelWriter(database)
     this.#journal = new JournalWriter(database, options.journalBytes)
     this.#log = new MultiInsert(database, { head: `INSERT INTO log (${LOG_COLUMNS})`, width: 18 })
-    this.#heads = new MultiInsert(database, {
-      head: 'INSERT INTO heads (collection, document_id, sequence, deleted)',
-      width: 4,
-      tail: 'ON CONFLICT DO UPDATE SET sequence = excluded.sequence, deleted = excluded.deleted'
-    })
+    // Read from the entries just written, which costs less than to bind every head once more.
+    this.#heads = database.prepare(`INSERT INTO heads (collection, document_id, sequence, deleted)
+      SELECT collection, document_id, sequence, operation = ${DELETE} FROM log WHERE sequence >= ? ORDER BY sequence
+      ON CONFLICT DO UPDATE SET sequence = excluded.sequence, deleted = excluded.deleted`)
     // The first sequence of an identity is the one that a repeat is told.
     this.#identities = new MultiInsert(database, {
       head: 'INSERT INTO identities (collection, document_id, identity, sequence, server_timestamp)',
@@ -204,12 +206,8 @@ export class Writer {
 
   #write (group: Group): void {
     if (group.entries.length > 0) {
-      const heads: unknown[] = []
-      for (const { collection, facts } of group.heads.values()) {
-        heads.push(collection, facts.documentId, facts.sequence, facts.operation === 'delete' ? 1 : 0)
-      }
       this.#log.run(group.entries)
-      this.#heads.run(heads)
+      this.#heads.run(group.first)
       if (group.identities.length > 0) this.#identities.run(group.identities)
       for (const { entry, collection, sequence } of group.channels) this.#channels.write(entry, collection, sequence)
     }
