@@ -84,8 +84,9 @@ export function contentHash (document: unknown): Buffer {
   return sha256(canonical(document ?? null))
 }
 
-function sha256 (text: string): Buffer {
-  return digest('sha256', text, 'buffer')
+/** By way of text, since a Buffer made by the hash has memory of its own, which costs a quarter more and its collection. */
+export function sha256 (content: string | Uint8Array): Buffer {
+  return Buffer.from(digest('sha256', content, 'binary'), 'binary')
 }
 
 const TIME_BYTES = 8

@@ -50,6 +50,8 @@ interface Altered {
   readonly offset: number
 }
 
+const none: Standing['own'] = []
+
 export async function makePlan (prepared: readonly Prepared[], context: PlanContext): Promise<Plan> {
   const { store, clock } = context.deps
   const turns = new Turns(clock)
@@ -59,7 +61,10 @@ export async function makePlan (prepared: readonly Prepared[], context: PlanCont
   let next = 0
   for (const one of prepared) {
     if ('refused' in one) planner.refuse(one.refused)
-    else await planner.decide(one.change, answers[next++]!)
+    else {
+      const asked = planner.decide(one.change, answers[next++]!)
+      if (asked !== undefined) await asked
+    }
     const others = turns.end()
     if (others !== undefined) await others
   }
@@ -103,8 +108,23 @@ class Planner {
     audit.refused({ type: 'denied', userId: user?.id ?? null, clientId, address, collection, documentId, code })
   }
 
-  async decide (change: Incoming, { head, duplicateOf }: HeadAnswer): Promise<void> {
-    const standing = this.#standing.get(change.documentId) ?? { head, own: [], expected: head?.sequence ?? 0, logged: head, altered: null }
+  /** A promise only where something must be asked. */
+  decide (change: Incoming, answer: HeadAnswer): Promise<void> | undefined {
+    const { head } = answer
+    const standing = this.#standing.get(change.documentId) ?? { head, own: none, expected: head?.sequence ?? 0, logged: head, altered: null }
+    return this.#takeAtOnce(change, answer, standing) ? undefined : this.#decide(change, answer, standing)
+  }
+
+  /** Most changes meet no rule and contradict nobody: nothing is asked about them, so they need no promises. */
+  #takeAtOnce (change: Incoming, { duplicateOf }: HeadAnswer, standing: Standing): boolean {
+    if (this.#admission.bound || this.#admission.looks || duplicateOf > 0 || standing.own.length > 0) return false
+    const decision = decideAtOnce(change, this.#situation(standing))
+    if (decision?.status !== 'applied' || decision.operation === null) return false
+    this.#putSent(change, standing, decision)
+    return true
+  }
+
+  async #decide (change: Incoming, { head, duplicateOf }: HeadAnswer, standing: Standing): Promise<void> {
     // Before a repeat is known as one: or whoever guesses a document they may not see would be told that they are right.
     const denied = this.#admission.bound ? await this.#admission.denial(wishOf(change), await this.#stored(standing)) : null
     if (denied !== null) return this.#refuseChange(change, denied)
@@ -151,16 +171,20 @@ class Planner {
   }
 
   async #decision (change: Incoming, standing: Standing): Promise<Settled> {
-    const { deps: { store }, caller, seen, now } = this.#context
-    const { head, own, altered } = standing
+    const { deps: { store }, caller, now } = this.#context
+    const { head, altered } = standing
     if (head !== null && altered !== null) return await this.#settle({ change, head, base: altered.sent, since: [], now }, standing)
-    const situation: Situation = { head, headIsOwn: own.length > 0, seen, horizon: this.#horizon, now }
-    const decision = decideAtOnce(change, situation)
+    const decision = decideAtOnce(change, this.#situation(standing))
     if (decision !== undefined || head === null) return decision!
     const { base, since, ownSinceBase } = await gatherEvidence(store, { key: this.keyOf(change), head: head.sequence }, change, caller)
     const visible = await this.#seesAll(change, [base?.document ?? null, this.#admission.bound ? await this.#stored(standing) : null])
     const clash = { change, head, now, ...visible ? { base, since } : { base: null, since: [] } }
     return ownSinceBase ? decideAfterOwn(clash) : await this.#settle(clash, standing)
+  }
+
+  #situation ({ head, own }: Standing): Situation {
+    const { seen, now } = this.#context
+    return { head, headIsOwn: own.length > 0, seen, horizon: this.#horizon, now }
   }
 
   /** Of versions that their sender does not see nothing is made: what came of it would tell whether a guess was right. */
@@ -185,10 +209,14 @@ class Planner {
     this.#note(change.documentId, { status: 'conflict', code: by, raw: rawOf(change) })
   }
 
-  async #take (change: Incoming, standing: Standing, { operation, effectiveTime, beatsBy }: Taken): Promise<void> {
-    const { text, hash, rev } = change
+  #putSent (change: Incoming, standing: Standing, { operation, effectiveTime }: Taken): void {
     this.#outcomes[change.index] = { status: 'applied', offset: this.#entries.length }
-    this.#put(change, standing, { operation, effectiveTime, made: { text, hash, rev }, altered: null })
+    this.#put(change, standing, { operation, effectiveTime, made: change, altered: null })
+  }
+
+  async #take (change: Incoming, standing: Standing, taken: Taken): Promise<void> {
+    const { beatsBy } = taken
+    this.#putSent(change, standing, taken)
     if (beatsBy !== undefined) await this.#noteBeaten(standing, change, beatsBy)
   }
 
@@ -224,8 +252,8 @@ class Planner {
     const { collection } = this.#context
     const { text: document, hash, rev } = made
     const offset = this.#entries.length
-    const filed = this.#context.deps.channels === null ? undefined : { channels: this.#admission.channels(document) }
-    this.#entries.push({ collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected, replaces: logged, ...filed })
+    const entry = { collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected, replaces: logged }
+    this.#entries.push(this.#context.deps.channels === null ? entry : { ...entry, channels: this.#admission.channels(document) })
     const head = { sequence: 0, operation, effectiveTime, hash, rev }
     this.#standing.set(documentId, { head, own: [...own, { identity, offset }], expected, logged, altered, text: document })
   }
