@@ -51,7 +51,7 @@ export class Compaction {
   readonly #database: Database
   /** What entries up to here superseded is gone: the next run goes on behind them. */
   #settled = 0
-  /** No identity is older: until one can be too old, not all of them need be looked at. */
+  /** None was older at the last look: until one can be too old, not all of them need be looked at. What was recorded since, of an older entry, goes with the next look. */
   #oldestIdentity = -Infinity
 
   constructor (database: Database) {
