@@ -111,11 +111,20 @@ export class Views {
   }
 }
 
-/** Of readers of public collections alone: whoever asks, nothing of them is asked about. */
+/**
+ * Of readers of public collections alone: whoever asks, nothing of them is hidden. What a user is told carries their
+ * digest all the same, or pulls and streams could not go on from there.
+ */
 export class PublicViews extends Views {
-  override of (): View {
-    return everything
+  override of (user: User | null): View | Promise<View> {
+    if (user === null) return everything
+    const view = super.of(user)
+    return view instanceof Promise ? view.then(withScope) : withScope(view)
   }
+}
+
+function withScope ({ scope }: View): View {
+  return scope === undefined ? everything : { ...everything, scope }
 }
 
 /** @returns each once, sorted @throws TypeError */

@@ -36,6 +36,21 @@ t.test('what is public is for every user too, beside what rules and channels sho
   }
 })
 
+t.test('promise 4 (Safe checkpoints): a pull goes on from what a user read of public collections by URL, and nobody else is told of their rights', async t => {
+  const filed = { authorize: undefined, channels: (_: string, document: Record<string, any>) => [document['owner'] as string], channelsOf: (user: { id: string }) => [user.id] }
+  for (const rules of [filed, { accessVersion: () => 'v1' }, {}]) {
+    const { url, get, push } = await startReads(t, rules)
+    await push('posts', numbered(2, 'post', { owner: 'ann' }))
+    const lines = (await get('/sync/snapshot?collections=posts', bob)).text.trim().split('\n')
+    const read = (await get('/sync/changes?collections=posts&limit=1', bob)).json
+    for (const { checkpoint, epoch } of [JSON.parse(lines.at(-1)!), read]) {
+      const pulled = await post(`${url}/sync/pull`, pullOf({ collections: ['posts'], checkpoint, epoch }), bob)
+      t.match(pulled, { status: 200, json: { hasMore: false, checkpoint: { global: 2 } } })
+    }
+    t.equal((await get('/sync/changes?collections=posts')).json.checkpoint.scope, undefined)
+  }
+})
+
 t.test('promise 6 (Private): what is public no more is filed anew, and no channel of the application is taken for it', async t => {
   const path = join(t.testdir(), 'log.db')
   const rules = { authenticate, channels: (_: string, document: Record<string, any>) => document['in'] as string[], channelsOf: (user: { id: string }) => [user.id] }
