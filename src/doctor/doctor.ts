@@ -72,8 +72,11 @@ async function arrive (chart: Chart): Promise<Found | null> {
   return { info, infoHeard, h2: secured?.alpn === 'h2' }
 }
 
+/** Attack: a server that says it waits for years. What bears this bears longer; ms. */
+const LONGEST_POLL = 5 * 60_000
+
 function waitOf ({ limits }: Info): number {
-  return numberOf(limits, 'waitMs', 25_000)
+  return Math.min(numberOf(limits, 'waitMs', 25_000), LONGEST_POLL)
 }
 
 async function identify (chart: Chart): Promise<Access> {

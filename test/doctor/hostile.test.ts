@@ -37,10 +37,10 @@ function pour (socket: Socket, bytes: Buffer | string): void {
 const INFO = JSON.stringify({ name: '@pocket/server', version: '1', protocol: { min: 1, max: 1 }, features: ['changes'], limits: { waitMs: 1e300, bodyBytes: -1 } })
 
 /** What a server of ours would say first, and then something else. */
-function after (other: Manners): Manners {
+function after (other: Manners, page = '{}'): Manners {
   return (socket, head) => {
     if (head.startsWith('GET /sync/info HTTP')) socket.end(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${INFO.length}\r\n\r\n${INFO}`)
-    else if (head.startsWith('POST /sync/pull')) socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}')
+    else if (head.startsWith('POST /sync/pull')) socket.end(`HTTP/1.1 200 OK\r\ncontent-length: ${page.length}\r\n\r\n${page}`)
     else other(socket, head)
   }
 }
@@ -98,6 +98,20 @@ t.test('promise 9 (Clear): whatever bytes are answered, the examination ends and
     for (const action of stop) action()
     t.ok(found.problems > 0)
   }), { numRuns: 5 })
+})
+
+t.test('promise 9 (Clear): a server that says it waits for ever is given a few minutes', async t => {
+  const page = JSON.stringify({ type: 'pull-response', id: 'x', changes: {}, checkpoint: { global: 1 }, hasMore: false, epoch: 'e' })
+  const url = await startWith(t, after((socket) => { socket.end('HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n') }, page))
+  const stop = new AbortController()
+  const waits: number[] = []
+  const onWait = async (ms: number): Promise<void> => {
+    waits.push(ms)
+    stop.abort()
+  }
+  await examined(url, { timeoutMs: 400, idleMs: undefined, signal: stop.signal, onWait })
+  t.equal(waits.length, 1)
+  t.ok(waits[0]! <= 5 * 60_000)
 })
 
 t.test('promise 6 (Private): nothing is sent to who shows a certificate that is not to be believed', async t => {

@@ -16,10 +16,11 @@ interface Options extends Partial<Site> {
   readonly origin?: string | null
   /** Default 0, silence is not tried; undefined tries it for as long as a user has it tried. */
   readonly idleMs?: number | undefined
+  readonly onWait?: (ms: number) => Promise<void>
 }
 
 export async function examined (url: string, options: Options = {}): Promise<Examined> {
-  const { origin = null, idleMs, ...site } = { idleMs: 0, ...options }
+  const { origin = null, idleMs, onWait = async () => {}, ...site } = { idleMs: 0, ...options }
   const told: Told[] = []
   const outcome = await examine({
     url: new URL(url),
@@ -29,7 +30,7 @@ export async function examined (url: string, options: Options = {}): Promise<Exa
     signal: new AbortController().signal,
     now: Date.now,
     ...site
-  }, { origin, idleMs, onWait: async () => {}, tell: async one => { told.push(one) } })
+  }, { origin, idleMs, onWait, tell: async one => { told.push(one) } })
   return {
     ...outcome,
     told,
