@@ -7,10 +7,14 @@ import { SyncError } from '../errors.ts'
 import { resumptionOf, STEP } from '../sync/snapshot.ts'
 import type { SnapshotQuery } from '../sync/snapshot.ts'
 import { varyOf } from './answer.ts'
+import { networkOf } from './caller.ts'
 import { codingOf } from './coding.ts'
 import type { Exchange } from './exchange.ts'
 import { SAFE } from './head.ts'
+import { BytesInFlight } from './in-flight.ts'
+import type { Share } from './in-flight.ts'
 import { Lines } from './lines.ts'
+import { isLoopbackAddress } from './loopback.ts'
 import { assertOnce, collectionsOf, queryOf } from './query.ts'
 import { isShared, serveReader } from './readers.ts'
 import type { Services } from './services.ts'
@@ -19,21 +23,40 @@ import { untilGone } from './until-gone.ts'
 /** For requests without a user; no user is called so. */
 const NOBODY = '\0'
 
+/** Attack: one address that takes the share of all whom nobody knows. So many take it together. */
+const PLACES = 4
+
+function tooMany (): SyncError {
+  return new SyncError('overloaded', { detail: 'Too many snapshots are being read.' })
+}
+
 export function snapshotRoute (app: FastifyInstance, services: Services): void {
   const { config: { limits }, inFlight, activity } = services
   // What one may hold: a step with a document of the largest kind at its end, here and in a coder.
   const held = 2 * STEP.bytes + limits.documentBytes
+  const places = new BytesInFlight(Infinity, Math.max(held, limits.inFlightBytesPerUser / PLACES))
+  // Of those behind a proxy of this machine whose word is not trusted nobody can tell one from another.
+  const placesOf = ({ user, request, addressOf }: Exchange): Share => {
+    const address = user === null ? addressOf(request) : null
+    return places.of(address === null || isLoopbackAddress(address) ? null : networkOf(address))
+  }
   app.get('/sync/snapshot', serveReader(services, async (exchange) => {
     if (services.draining.aborted) throw new SyncError('draining')
     const query = parseUrl(services, exchange)
     const share = inFlight.of(exchange.user?.id ?? NOBODY)
-    if (!share.take(held)) throw new SyncError('overloaded', { detail: 'Too many snapshots are being read.' })
+    const place = placesOf(exchange)
+    if (!place.take(held)) throw tooMany()
+    if (!share.take(held)) {
+      place.give(held)
+      throw tooMany()
+    }
     activity.begin()
     try {
       await untilGone(exchange.response, services.draining, gone => send(services, exchange, { query, gone }))
     } finally {
       activity.end()
       share.give(held)
+      place.give(held)
     }
   }))
 }

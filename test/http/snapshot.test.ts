@@ -86,9 +86,9 @@ t.test('promise 9 (Clear): a cursor that no snapshot goes on from is refused bef
 })
 
 /** Reads a snapshot and then nothing more, until told. */
-async function stalled (port: number): Promise<{ read: () => Promise<string>, destroy: () => void }> {
+async function stalled (port: number, headers = ''): Promise<{ read: () => Promise<string>, destroy: () => void }> {
   const socket = connect(port, '127.0.0.1')
-  socket.write('GET /sync/snapshot HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+  socket.write(`GET /sync/snapshot HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${headers}\r\n`)
   await once(socket, 'readable')
   return {
     read: async () => {
@@ -121,6 +121,18 @@ t.test('promise 7 (Isolated): only so many snapshots are read at once, and who t
   t.match(await request(`${url}/sync/snapshot`), { status: 503, json: { code: 'overloaded' } })
   while ((await request(`${url}/sync/snapshot`, { method: 'HEAD' })).status !== 200) await sleep(50)
   t.notMatch(await reader.read(), /snapshot-end/)
+})
+
+t.test('promise 7 (Isolated): no address takes the share of all readers whom nobody knows', async t => {
+  const { url, port } = await startApp(t, { open: true, trustProxy: true, limits: { inFlightBytesPerUser: 7 << 20 } })
+  await large(url)
+  for (let i = 0; i < 4; i++) {
+    const reader = await stalled(port, 'X-Forwarded-For: 192.0.2.1\r\n')
+    t.teardown(() => reader.destroy())
+  }
+  const asked = async (address: string): Promise<number> => (await request(`${url}/sync/snapshot`, { method: 'HEAD', headers: { 'x-forwarded-for': address } })).status
+  t.equal(await asked('192.0.2.1'), 503)
+  t.equal(await asked('192.0.2.2'), 200)
 })
 
 t.test('a snapshot under way ends without a last line when the server drains, and nobody waits for it', async t => {
