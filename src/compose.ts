@@ -27,6 +27,7 @@ import { Revivals } from './sync/revival.ts'
 import { isAudited, Sealing } from './sync/sealing.ts'
 import { Sight } from './sync/sight.ts'
 import { Snapshots } from './sync/snapshot.ts'
+import { OneByOne } from './sync/turns.ts'
 import { PublicViews, Views } from './sync/view.ts'
 
 export const { version } = createRequire(import.meta.url)('@pocket/server/package.json') as { version: string }
@@ -93,7 +94,7 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
 
 function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<Services, 'store' | 'bell'> & { views: Views, publicViews: Views }): Pick<Services, 'pulls' | 'changes' | 'snapshots'> {
   const pulls = new Pulls({ ...log, clock, limits, views })
-  const changes = new Changes({ pulls, publicPulls: new Pulls({ ...log, clock, limits, views: publicViews }), publicCollections })
+  const changes = new Changes({ pulls, publicPulls: new Pulls({ ...log, clock, limits, views: publicViews, turns: new OneByOne() }), publicCollections })
   return { pulls, changes, snapshots: new Snapshots({ store: log.store, views, publicViews, isPublic: names => changes.isPublic(names) }) }
 }
 

@@ -5,6 +5,7 @@ import { SyncError } from '../errors.ts'
 import { positionOf, type Position } from './cursor.ts'
 import { readPage, type PageAnswer, type PageQuery } from './page.ts'
 import type { User } from '../access.ts'
+import type { OneByOne } from './turns.ts'
 import { isAhead } from './validity.ts'
 import type { View, Views } from './view.ts'
 import { nextRing, waitForHead, type WaitDeps } from './wait.ts'
@@ -12,6 +13,8 @@ import { nextRing, waitForHead, type WaitDeps } from './wait.ts'
 export interface PullDeps extends WaitDeps {
   readonly limits: Limits
   readonly views: Views
+  /** For readers whom nobody knows, of whom there may be a crowd: each reads in a turn of the event loop of its own. */
+  readonly turns?: OneByOne
 }
 
 /** What a client asks for. */
@@ -47,12 +50,15 @@ export class Pulls {
 
   /** With the reader's rights as they are at that moment. */
   #read (asked: Asked, user: User | null): Promise<PageAnswer> {
-    const { store, views } = this.#deps
+    const { store, views, turns } = this.#deps
     const { position, collections, limit, bytes } = asked
     // Nothing is awaited or copied that need not be: together a fifth of a pull that finds nothing new.
     const read = (view: View): Promise<PageAnswer> => readPage(store, { position, collections, limit, bytes, view })
-    const view = views.of(user)
-    return view instanceof Promise ? view.then(read) : read(view)
+    const now = (): Promise<PageAnswer> => {
+      const view = views.of(user)
+      return view instanceof Promise ? view.then(read) : read(view)
+    }
+    return turns === undefined ? now() : turns.turn().then(now)
   }
 
   #query (request: PullRequest): Asked {

@@ -88,6 +88,29 @@ t.test('promise 7 (Isolated): readers whom nobody knows are only so many at once
   t.equal(refused.status, 200)
 })
 
+t.test('promise 7 (Isolated): of a crowd that reads public collections by URL each page is read in a turn of its own', async t => {
+  let turn = 0
+  const turns: number[] = []
+  const next = (): void => {
+    turn++
+    clock = setImmediate(next)
+  }
+  let clock = setImmediate(next)
+  t.teardown(() => clearImmediate(clock))
+  class Counting extends MemoryChangeLog {
+    override async read (...query: Parameters<MemoryChangeLog['read']>): ReturnType<MemoryChangeLog['read']> {
+      turns.push(turn)
+      return await super.read(...query)
+    }
+  }
+  const { get, push } = await startReads(t, { changeLog: new Counting() })
+  await push('posts', numbered(2, 'post'))
+  turns.length = 0
+  await Promise.all(Array.from({ length: 40 }, async () => await get('/sync/changes?collections=posts&since=0')))
+  t.equal(turns.length, 40)
+  t.equal(new Set(turns).size, 40)
+})
+
 t.test('threat: to be handed the cookie that a host sets on somebody\'s answer', async t => {
   const pocket = new PocketServer({ changeLog: new MemoryChangeLog(), publicCollections: ['posts'], open: true })
   t.teardown(() => pocket.close())
