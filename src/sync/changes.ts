@@ -5,8 +5,8 @@
  *
  * Three things hold that together, or a kept page could lose somebody a change:
  * - A page that goes on names the newest epoch, not the one its place lies in, and only under that one it may be kept
- *   for long. A page that was made in a stretch of history which a restored backup does not have then has an address
- *   that nobody asks for any more.
+ *   for long. A page made under an epoch that a restored backup does not know then has an address that nobody asks for
+ *   any more. Of the epoch in which the backup was made it is still asked for: the operator has to purge those.
  * - A first sync's mark must lie within the log. A page that somebody had made ahead, under a mark to come, would bring
  *   documents back whose deletion is purged by the time that others read it.
  * - Of public collections that mark is rounded down, so that all who begin in the same stretch read the same pages.
