@@ -31,9 +31,11 @@ export class Lines {
    * @returns whether the reader took it within `ms`
    */
   async write (text: string, ms: number, signal: AbortSignal): Promise<boolean> {
-    for (let at = 0; at < text.length; at += PIECE) {
+    // Text cut anywhere would lose the characters that take two places in it.
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; at += PIECE) {
       if (signal.aborted) return false
-      if (!this.#out.write(text.slice(at, at + PIECE)) && !await this.#drained(ms, signal)) return false
+      if (!this.#out.write(bytes.subarray(at, at + PIECE)) && !await this.#drained(ms, signal)) return false
     }
     return true
   }

@@ -43,6 +43,17 @@ t.test('promise 4 (Safe checkpoints): a snapshot has every live document once an
   t.strictSame(linesOf((await request(`${url}/sync/snapshot?collections=c&after=4~e${first.epoch}~s7`)).text).at(-1), last, 'to the end that it had')
 })
 
+t.test('documents come as they were written, wherever their text is cut on its way', async t => {
+  const { url } = await startApp(t)
+  // One of them has half a character where a piece ends.
+  for (const start of ['', 'x']) {
+    const text = start + '😀'.repeat(100_000)
+    await post(`${url}/sync/push`, pushOf(`c${start.length}`, [{ documentId: 'a', document: { text } }]))
+    const [, { document }] = linesOf((await request(`${url}/sync/snapshot?collections=c${start.length}`)).text)
+    t.ok(document.text === text)
+  }
+})
+
 t.test('a snapshot is coded for who takes that, and HEAD answers its headers', async t => {
   const { url, port } = await startApp(t)
   await post(`${url}/sync/push`, pushOf('c', numbered(2000, 'x')))
