@@ -40,7 +40,7 @@ t.test('a log that is exported and imported into another one holds equal documen
   t.strictSame(documentsOf(await runHere(['export', '--db', to])), documentsOf(original))
   t.match(await runHere(['import', file, '--db', to]), { code: 0, stderr: /0 new, 5 there already/ })
   t.match((await runHere(['stats', '--json', '--db', to])).stdout, /"head":5,/)
-  t.match(await runHere(['import', file, '--db', from]), { code: 0, stderr: / 5 where what is stored stands|5 there already/ })
+  t.match(await runHere(['import', file, '--db', from]), { code: 0, stderr: / 0 new, .* 0 refused/ })
   t.strictSame(documentsOf(await runHere(['export', '--db', from])), documentsOf(original), 'nor in the log it came from')
 })
 
