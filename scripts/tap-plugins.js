@@ -3,10 +3,9 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
 
-const built = fileURLToPath(new URL('../../test-built/dist/esm/index.js', import.meta.resolve('@tapjs/test')))
+const tap = createRequire(import.meta.url).resolve('tap/package.json').replace(/package\.json$/, 'dist/esm/run.mjs')
+const built = createRequire(tap).resolve('@tapjs/test/package.json').replace(/package\.json$/, 'test-built/dist/esm/index.js')
 if (readFileSync(built, 'utf8').includes('@tapjs/typescript')) {
-  const tap = createRequire(import.meta.url).resolve('tap/package.json').replace(/package\.json$/, 'dist/esm/run.mjs')
   process.exit(spawnSync(process.execPath, [tap, 'build'], { stdio: ['ignore', 'ignore', 'inherit'] }).status ?? 1)
 }

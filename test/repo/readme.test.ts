@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { put, write } from '../../src/conformance/changelog/harness.ts'
+import { ownEnv } from '../support/own-env.ts'
 import { build } from './built.ts'
 import { startServer } from '../support/process.ts'
 import { requireProgram } from '../support/programs.ts'
@@ -84,7 +85,7 @@ t.test('the README\'s commands of authentication work as they stand, one after t
   t.teardown(() => rmSync(folder, { recursive: true }))
   const port = await freePort()
   const script = ['trap \'kill $SERVER; wait $SERVER\' EXIT', ...lines.map(line => line.replace('npm start &', 'node dist/src/cli.js serve >/dev/null 2>&1 & SERVER=$!').replace('localhost:3000', `127.0.0.1:${port}`)), 'echo', `curl -sX POST 127.0.0.1:${port}/sync/pull`]
-  const { stdout } = spawnSync('timeout', ['60', 'sh', '-c', script.join('\n')], { encoding: 'utf8', cwd: root, env: { ...process.env, POCKET_PORT: String(port), POCKET_DB: join(folder, 'pocket.db') } })
+  const { stdout } = spawnSync('timeout', ['60', 'sh', '-c', script.join('\n')], { encoding: 'utf8', cwd: root, env: ownEnv({ POCKET_PORT: String(port), POCKET_DB: join(folder, 'pocket.db') }) })
   const [page = '', refusal = ''] = stdout.split('\n')
   t.match(JSON.parse(page), { type: 'pull-response', id: 'msg-3', hasMore: false })
   t.match(JSON.parse(refusal), { status: 401, code: 'not_authenticated' })
@@ -101,7 +102,7 @@ t.test('the README\'s commands of the audit work as they stand', async (t) => {
   await log.close()
   const [list = '', verify = '', ...more] = commands(text, '## Audit')
   t.strictSame(more, [])
-  const run = (command: string): string => spawnSync('sh', ['-c', command.replace('npx pocket-server', 'node dist/src/cli.js')], { encoding: 'utf8', cwd: root, env: { ...process.env, POCKET_DB: db } }).stdout
+  const run = (command: string): string => spawnSync('sh', ['-c', command.replace('npx pocket-server', 'node dist/src/cli.js')], { encoding: 'utf8', cwd: root, env: ownEnv({ POCKET_DB: db }) }).stdout
   t.match(JSON.parse(run(list)), { sequence: 1, documentId: 'todo-1', userId: 'ann', clientId: 'phone' })
   t.match(run(verify), /1 entry is as it was sealed, in 1 block up to sequence 1, hash [0-9a-f]{64}/)
 })

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { ownEnv } from './own-env.ts'
 import type { Ended } from './program.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
@@ -16,7 +17,7 @@ export interface CommandProcess {
 interface Test { teardown (action: () => unknown): void }
 
 export function startCommand (t: Test, args: readonly string[]): CommandProcess {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POCKET_')))
+  const env = Object.fromEntries(Object.entries(ownEnv()).filter(([name]) => !name.startsWith('POCKET_')))
   const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   let stdout = ''

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { ownEnv } from './own-env.ts'
 
 const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
 
@@ -32,7 +33,7 @@ export interface StartOptions {
 export async function startServer (options: StartOptions): Promise<ServerProcess> {
   const { db, port = 0, args = [], nodeArgs = [], env = {}, wrap = [] } = options
   const command = [...wrap, process.execPath, ...nodeArgs, CLI, 'serve', '--db', db, '--port', String(port), ...args]
-  const child = spawn(command[0]!, command.slice(1), { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command[0]!, command.slice(1), { env: ownEnv(env), stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const gone = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   const url = await new Promise<string>((resolve, reject) => {

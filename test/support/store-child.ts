@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
+import { ownEnv } from './own-env.ts'
 import type { WriterOptions } from './store-writer.ts'
 import { documentId, entriesOf } from './store-pushes.ts'
 
@@ -30,8 +31,7 @@ export interface StoreChild {
 export function startChild (t: Test, script: string, args: readonly string[], wrap: readonly string[] = []): StoreChild {
   const file = fileURLToPath(new URL(script, import.meta.url))
   const command = [...wrap, process.execPath, '--import', 'tsx', file, ...args]
-  const { NODE_OPTIONS: _, ...env } = process.env
-  const child = spawn(command[0]!, command.slice(1), { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(command[0]!, command.slice(1), { env: ownEnv(), stdio: ['pipe', 'pipe', 'pipe'] })
   const lines: Line[] = []
   let errors = ''
   const waiting = new Set<() => void>()

@@ -10,6 +10,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from '../repo/built.ts'
 import { post, pullOf, pushOf, request } from '../support/app.ts'
+import { ownEnv } from '../support/own-env.ts'
 
 const cli = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
 
@@ -23,7 +24,7 @@ interface Program {
 interface Test { teardown (action: () => unknown): void }
 
 function run (t: Test, args: string[], { env = {}, nodeArgs = [] as string[], cwd = '.' } = {}): Program {
-  const clean = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('POCKET_')))
+  const clean = Object.fromEntries(Object.entries(ownEnv()).filter(([name]) => !name.startsWith('POCKET_')))
   const child = spawn(process.execPath, [...nodeArgs, cli, ...args], { cwd, env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
   const program: Program = { child, stdout: '', stderr: '', ended: once(child, 'close').then(([code]) => code as number | null) }

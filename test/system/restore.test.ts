@@ -10,6 +10,7 @@ import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { createClient } from '../../src/client/client.ts'
 import { put, write } from '../../src/conformance/changelog/harness.ts'
 import { build } from '../repo/built.ts'
+import { ownEnv } from '../support/own-env.ts'
 import { startServer, type ServerProcess } from '../support/process.ts'
 import { requireProgram } from '../support/programs.ts'
 import { Replica, sorted } from '../support/replica.ts'
@@ -20,7 +21,7 @@ const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
 /** @param wrap a program that runs it, with its arguments */
 async function program (args: readonly string[], wrap: readonly string[] = []): Promise<{ code: number | null, text: string }> {
   const command = [...wrap, process.execPath, CLI, ...args]
-  const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command[0]!, command.slice(1), { env: ownEnv(), stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
   const [code] = await once(child, 'close') as [number | null]
