@@ -40,7 +40,8 @@ t.test('a log that is exported and imported into another one holds equal documen
   t.strictSame(documentsOf(await runHere(['export', '--db', to])), documentsOf(original))
   t.match(await runHere(['import', file, '--db', to]), { code: 0, stderr: /0 new, 5 there already/ })
   t.match((await runHere(['stats', '--json', '--db', to])).stdout, /"head":5,/)
-  t.match(await runHere(['import', file, '--db', from]), { code: 0, stderr: / 0 new, .* 0 refused/ })
+  // The log was made with the hashes of texts: of the one that is not canonical they tell nothing.
+  t.match(await runHere(['import', file, '--db', from]), { code: 0, stderr: /: 0 new, 4 there already, 1 where what is stored stands, 0 refused/ })
   t.strictSame(documentsOf(await runHere(['export', '--db', from])), documentsOf(original), 'nor in the log it came from')
 })
 

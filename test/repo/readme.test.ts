@@ -1,17 +1,16 @@
 import { spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { put, write } from '../../src/conformance/changelog/harness.ts'
+import { freePort } from '../support/free-port.ts'
 import { ownEnv } from '../support/own-env.ts'
-import { build } from './built.ts'
 import { startServer } from '../support/process.ts'
 import { requireProgram } from '../support/programs.ts'
+import { build } from './built.ts'
 import { read, root } from './sources.ts'
 
 const text = read('README.md')
@@ -36,15 +35,6 @@ function deadPaths (readme: string): string[] {
 function deadAnchors (readme: string): string[] {
   const anchors = new Set([...readme.matchAll(/^#+ (.+)$/gm)].map(([, title = '']) => title.toLowerCase().replace(/[^\w\s-]/g, '').replace(/\s/g, '-')))
   return [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor).filter((anchor) => !anchors.has(anchor))
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Runs a command of the README against the server; one that follows a stream is stopped after its time. */
