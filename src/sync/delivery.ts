@@ -279,6 +279,8 @@ export class Delivery {
 
   #startOver (stream: Stream, place: Place, reason: string): true {
     stream.place = place
+    // No page was given: what the ring has may have been taken back before the reader had these rights.
+    stream.doubtful = this.#options.views !== null
     stream.seenHead = 0
     stream.owed = true
     stream.send(Buffer.from(resyncFrame(reason, place)))

@@ -4,6 +4,14 @@ const test = 'test/sync/live-access.test.ts'
 
 export const sabotages: readonly Sabotage[] = [
   {
+    breaks: 'promise 6 (Private): who starts over is shown what the ring has of before its rights changed',
+    file: 'src/sync/delivery.ts',
+    find: 'stream.doubtful = this.#options.views !== null\n    stream.seenHead = 0',
+    replace: 'stream.seenHead = 0',
+    test: 'test/sync/live-access-properties.test.ts',
+    title: 'promise 5 (Live is pull) and promise 6 (Private): whatever moves and wherever streams are cut, each shows what its user may see, and no byte else: authorize that waits'
+  },
+  {
     breaks: 'promise 6 (Private): frames are shared by users',
     file: 'src/sync/scopes.ts',
     find: 'const key = this.#alike ? null : keyOf(user)',
