@@ -10,7 +10,7 @@ export interface Rule {
   readonly late?: RegExp
 }
 
-const ports = 'src/changelog/(audit|backup|changelog|entry)\\.ts|src/pubsub/pubsub\\.ts'
+const ports = 'src/changelog/(audit|backup|changelog|entry|moving|networked)\\.ts|src/pubsub/pubsub\\.ts|src/coordination/coordination\\.ts'
 const platform = 'node:(buffer|crypto|events|fs|fs/promises|module|path|perf_hooks|stream|stream/promises|timers|timers/promises|url|util|worker_threads|zlib)'
 
 function only (...parts: string[]): RegExp {
@@ -29,15 +29,19 @@ const rules: readonly Rule[] = [
   { files: /^src\/config\.ts$/, may: only('src/auth/jwt\\.ts', 'src/(access|collections|errors|edge)\\.ts'), types: only('src/audit-event\\.ts', 'src/auth/tickets\\.ts', ports) },
   { files: /^src\/auth\/jwks\.ts$/, may: only('src/auth/.*', 'src/errors\\.ts', 'jose') },
   { files: /^src\/auth\//, may: only('src/auth/.*', 'src/errors\\.ts', 'src/http/json-scanner\\.ts', 'node:(buffer|crypto|url|util)'), types: only('src/(access|config)\\.ts'), late: only('fastify', '@fastify/jwt') },
-  { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(audit|backup|changelog|entry|view|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
-  { files: /^src\/changelog\/memory/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/memory.*', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/drivers\//, may: only('src/drivers/.*', 'src/errors\\.ts', platform), late: only('pg', 'ioredis') },
+  { files: /^src\/changelog\/sqlite\.ts$|^src\/changelog\/sqlite\//, may: only('src/changelog/(audit|backup|changelog|entry|moving|networked|view|sqlite)\\.ts', 'src/changelog/sqlite/.*', 'src/errors\\.ts', 'schema/.*', platform), types: only('better-sqlite3'), late: only('better-sqlite3(-napi10)?') },
+  { files: /^src\/changelog\/memory/, may: only('src/changelog/(changelog|entry|moving|networked)\\.ts', 'src/changelog/memory.*', 'src/errors\\.ts', 'schema/.*', platform) },
   { files: /^src\/changelog\/plain/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/(plain|memory-).*', 'src/errors\\.ts', platform) },
-  { files: /^src\/changelog\//, may: only('src/changelog/(audit|changelog|entry)\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
-  { files: /^src\/pubsub\//, may: only('src/pubsub/.*', 'src/errors\\.ts', platform) },
+  { files: /^src\/changelog\/postgres/, may: only('src/changelog/(audit|changelog|entry|moving|networked)\\.ts', 'src/changelog/postgres.*', 'src/drivers/postgres\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/changelog\/redis/, may: only('src/changelog/(audit|changelog|entry|moving|networked)\\.ts', 'src/changelog/redis.*', 'src/drivers/redis\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/changelog\//, may: only('src/changelog/(audit|changelog|entry|moving|networked)\\.ts', 'src/errors\\.ts', 'schema/.*', platform), types: only('src/drivers/.*') },
+  { files: /^src\/pubsub\//, may: only('src/pubsub/.*', 'src/drivers/.*', 'src/errors\\.ts', platform) },
+  { files: /^src\/coordination\//, may: only('src/coordination/.*', 'src/drivers/.*', 'src/errors\\.ts', platform), types: only('src/auth/.*', 'src/changelog/networked\\.ts') },
   { files: /^src\/metrics\//, may: only('src/metrics/.*', 'prom-client') },
   { files: /^src\/sync\//, may: only('src/sync/.*', 'schema/.*', 'src/errors\\.ts', ports, 'node:(buffer|crypto|events|util)'), types: only('src/(access|audit-event|collections|config|validation)\\.ts') },
   { files: /^src\/http\//, may: only('src/http/.*', 'src/auth/.*', 'src/sync/.*', 'schema/.*', 'src/errors\\.ts', 'src/config\\.ts', ports, 'fastify', '@fastify/.*', '@scalar/fastify-api-reference', '@sinclair/typebox', 'ajv', 'yaml', 'node:http2?', 'node:net', 'node:tls', platform), types: only('src/(access|edge)\\.ts') },
-  { files: /^src\/backends\.ts$/, may: only('src/config\\.ts', 'src/errors\\.ts', ports, platform), late: only('src/changelog/.*', 'src/pubsub/.*') },
+  { files: /^src\/backends\.ts$/, may: only('src/config\\.ts', 'src/errors\\.ts', ports, platform), late: only('src/changelog/.*', 'src/pubsub/.*', 'src/coordination/.*', 'src/drivers/.*') },
   { files: /^src\/(server|server-types|lifecycle|compose|local)\.ts$/, may: only('src/(compose|lifecycle|server-types|config|errors|backends)\\.ts', 'src/http/.*', 'src/auth/.*', 'src/sync/.*', 'src/pubsub/memory\\.ts', ports, 'src/metrics/.*', 'schema/.*', 'fastify', 'node:http', 'node:net', platform), types: only('src/edge\\.ts'), late: only('src/changelog/.*') },
   { files: /^src\/doctor\//, may: only('src/doctor/.*', 'src/client/sse-parser\\.ts', 'schema/version\\.ts', 'node:(crypto|dns/promises|http|http2|https|net|tls)') },
   { files: /^src\/cli(\.ts$|\/)/, may: only('src/cli/.*', 'src/doctor/(doctor|site)\\.ts', 'src/auth/(jwt|mint)\\.ts', 'src/(edge|server|local|access|collections|config|errors|backends)\\.ts', 'schema/.*', 'pino', 'pino-pretty', 'node:tls', platform), types: only(ports, 'src/changelog/view\\.ts', 'src/doctor/(chart|mends)\\.ts') },

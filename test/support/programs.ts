@@ -3,10 +3,21 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
+import { postgresBin } from './services/postgres.ts'
 
 /** @param how the command that brings it @returns whether the test can go on */
 export function requireProgram (t: Test, program: string, how: string): boolean {
   return found(program) || missing(t, `${program} is not installed: ${how}`)
+}
+
+/** A server of the test's own: `startPostgres`. */
+export function requirePostgres (t: Test): boolean {
+  return postgresBin() !== undefined || missing(t, 'PostgreSQL is not installed: apt-get install postgresql')
+}
+
+/** A server of the test's own: `startRedis`. */
+export function requireRedis (t: Test): boolean {
+  return requireProgram(t, 'redis-server', 'apt-get install redis-server')
 }
 
 /** Root, since it mounts. */
