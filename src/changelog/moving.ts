@@ -1,7 +1,9 @@
 /**
  * PORT: a log that moves from one store to another, whole: every version that is kept, epochs, identities, records of
- * pushes, channel rows and journal, so that each checkpoint, repeat and history goes on where it was.
+ * pushes, channel rows and journal, so that each checkpoint, repeat and history goes on where it was. What a store
+ * makes of its own entries (checksums, an audit chain) does not move: the target makes it anew.
  */
+import { sha256 } from './entry.ts'
 import type { ChangeStore, Epoch, JournalRow, StoredEntry } from './changelog.ts'
 
 /** What is true of the log as a whole. */
@@ -15,6 +17,8 @@ export interface LogFacts {
   /** By what the documents are filed, and which filing that is; '' for neither. */
   readonly filedBy: string
   readonly filing: string
+  /** The newest id ever given to a journal row, whether it is still there or not; 0 for none. */
+  readonly journalHead: number
 }
 
 export interface IdentityRecord {
@@ -34,6 +38,7 @@ export interface ChannelRecord {
 }
 
 export interface PushRecord {
+  /** '' where the source keeps none: such a record is found by its key alone. */
   readonly messageId: string
   readonly key: Uint8Array
   readonly fingerprint: Uint8Array
@@ -42,9 +47,9 @@ export interface PushRecord {
   readonly serverTimestamp: number
 }
 
-/** An entry's `id` is kept where it is not `<epoch>-<sequence>`. */
 export type MovedRecord =
-  | { readonly kind: 'entry', readonly entry: StoredEntry }
+  /** `givenId` is its id where that is not `<epoch>-<sequence>`, else null. */
+  | { readonly kind: 'entry', readonly entry: StoredEntry, readonly givenId: string | null }
   | { readonly kind: 'identity', readonly identity: IdentityRecord }
   | { readonly kind: 'channel', readonly channel: ChannelRecord }
   | { readonly kind: 'push', readonly push: PushRecord }
@@ -52,35 +57,56 @@ export type MovedRecord =
 
 export interface MovedPart {
   readonly records: readonly MovedRecord[]
-  /** Where the next part begins; null after the last. Opaque, and good across restarts while the source rests. */
+  /** Where the next part begins; null when nothing was left, and then there are no records. Opaque, and good across restarts while the source rests. */
   readonly next: string | null
 }
 
+/** What is moved: two moves of the same log in the same state bring the same. */
+export interface MoveSource {
+  readonly log: string
+  /** Another one as soon as the log was served since. */
+  readonly state: string
+}
+
 export interface MovableStore extends ChangeStore {
+  /**
+   * In place of `open`, for `facts` and `part` alone: creates nothing, begins no epoch, and keeps others from writing
+   * where the medium can. Both work on an open store too.
+   * @throws SyncError storage_unavailable when there is no log, another holds it, or it is the target of a move that has not ended
+   */
+  openAtRest (): Promise<void>
   facts (): Promise<LogFacts>
   /**
-   * A part of the log: entries first, in sequence order, then the other kinds, each in an order of its own.
+   * A part of the log: entries first, in sequence order, then the other kinds, each in an order of its own. Every
+   * identity by which a repeat is known is a record, also one that the store itself derives from a head.
    * @param from `next` of the part before; null for the first
-   * @param size records at most, and about as many times 1 KiB of text
+   * @param size records at most, and about as many times 1 KiB of text; one record at least
+   * @throws SyncError storage_unavailable naming an entry that is damaged
    */
   part (from: string | null, size: number): Promise<MovedPart>
   /**
-   * Takes over a part, as often as it comes; only between `begin` and `end`. Identities and records are put as they
-   * are; the entry with the highest sequence of a document is its head. @param progress where to go on from, kept with
-   * the part in one step
-   */
-  take (part: readonly MovedRecord[], progress: string | null): Promise<void>
-  /**
-   * Makes the store the target of a move: it must be empty, or the target of the same move before.
-   * @param source names the log that moves, e.g. by its secret and oldest epoch
+   * In place of `open`: makes the store the target of a move, creating it where there is none. It must be empty (no
+   * sequence given out, no push, no journal), or the target of a move of the same log before: of the same state it
+   * goes on, of another one what had come is dropped.
    * @returns where to go on from; null for the beginning
    * @throws TypeError when the store holds another log
    */
-  begin (source: string): Promise<{ readonly progress: string | null }>
-  /** All has come: sets the facts, opens an epoch after the head, and the store can be served. Until then it refuses to be. */
+  begin (source: MoveSource): Promise<{ readonly progress: string | null }>
+  /**
+   * Takes over a part, as often as it comes, and notes where to go on from in the same step. Only between `begin` and
+   * `end`. Records are put as they are; the entry with the highest sequence of a document is its head.
+   * @throws TypeError naming the document whose text this store cannot hold; nothing of the part is kept then
+   */
+  take (records: readonly MovedRecord[], progress: string): Promise<void>
+  /** All has come: sets the facts. Until then `open` refuses; from now on it opens the log, and begins an epoch as ever. */
   end (facts: LogFacts): Promise<void>
 }
 
 export function isMovable (store: ChangeStore): store is MovableStore {
   return 'part' in store && 'take' in store
+}
+
+/** By the log's secret and everything that changes when it is served, the epochs above all. */
+export function sourceOf ({ secret, ...rest }: LogFacts): MoveSource {
+  return { log: sha256(secret).toString('hex'), state: sha256(JSON.stringify(rest)).toString('hex') }
 }
