@@ -5,33 +5,33 @@
 import type { PubSub } from '../pubsub/pubsub.ts'
 import type { Clock } from './clock.ts'
 
-const TOPIC = 'changes'
-
 export class Doorbell {
   readonly #pubsub: PubSub
   readonly #clock: Clock
   readonly #pollInterval: number
+  readonly #topic: string
   readonly #listeners = new Set<() => void>()
   #unsubscribe: (() => Promise<void>) | undefined
   #cancelPoll: (() => void) | undefined
 
-  /** @param pollInterval ms between two rings without a hint */
-  constructor (pubsub: PubSub, clock: Clock, pollInterval: number) {
+  /** @param pollInterval ms between two rings without a hint @param topic one for each log whose hints share the pubsub */
+  constructor (pubsub: PubSub, clock: Clock, pollInterval: number, topic = 'changes') {
     this.#pubsub = pubsub
     this.#clock = clock
     this.#pollInterval = pollInterval
+    this.#topic = topic
   }
 
   /** Resolves when hints of other nodes arrive. */
   async open (): Promise<void> {
-    this.#unsubscribe = await this.#pubsub.subscribe(TOPIC, () => this.#wake())
+    this.#unsubscribe = await this.#pubsub.subscribe(this.#topic, () => this.#wake())
     this.#poll()
   }
 
   /** To be called after a commit is durable, never before: whoever wakes reads at once. */
   ring (): void {
     this.#wake()
-    this.#pubsub.publish(TOPIC)
+    this.#pubsub.publish(this.#topic)
   }
 
   /** Listen before the first read, so that nothing falls between the two. @returns stops it */
