@@ -11,6 +11,8 @@ export type { PocketServerOptions as ServerConfig, PocketServerOptions, Limits, 
 export type { AuditStore, Erased, ErasedUser, EraseOptions, Seal, WrittenBy } from './changelog/audit.ts'
 export type { Backup, BackupOptions, BackupProgress, BackupStore } from './changelog/backup.ts'
 export type { ChangeEntry, ChangeLog, ChangeStore, CompactPolicy, JournalQuery, JournalRow } from './changelog/changelog.ts'
+export { MemoryPubSub } from './pubsub/memory.ts'
+export { PostgresPubSub } from './pubsub/postgres.ts'
 export type { PubSub } from './pubsub/pubsub.ts'
 export type { HistoryQuery } from './sync/history.ts'
 export type { History } from '../schema/history.ts'
