@@ -34,10 +34,10 @@ export interface Redis {
   run (script: RedisScript, call: ScriptCall): Promise<unknown>
   /**
    * Listens on a channel, by a connection of its own, which is made again for as long as it takes.
-   * @param heard called for each message, and whenever the connection was made anew: messages in between are lost
+   * @param heard called with each message, and with null whenever the connection was made anew: messages in between are lost
    * @returns ends it; listening has begun
    */
-  subscribe (channel: string, heard: () => void): Promise<() => Promise<void>>
+  subscribe (channel: string, heard: (message: string | null) => void): Promise<() => Promise<void>>
   /** Ends the connections it made itself; the application's own stay. Idempotent. */
   close (): Promise<void>
 }
@@ -87,7 +87,7 @@ class LinkedRedis implements Redis {
     }
   }
 
-  async subscribe (channel: string, heard: () => void): Promise<() => Promise<void>> {
+  async subscribe (channel: string, heard: (message: string | null) => void): Promise<() => Promise<void>> {
     if (this.#closed) throw closedFailure()
     const subscription = new Subscription({ link: this.#link, channel, heard, timeoutMs: this.#timeoutMs })
     this.#subscriptions.add(subscription)

@@ -83,10 +83,10 @@ export class IoredisLink implements Link {
     return await (binary ? this.#client.callBuffer(String(name), ...sent) : this.#client.call(String(name), ...sent))
   }
 
-  async listen (channel: string, heard: () => void): Promise<Listener> {
+  async listen (channel: string, heard: (message: string) => void): Promise<Listener> {
     const connection = this.#beside().duplicate({ lazyConnect: true, retryStrategy: null, enableOfflineQueue: true, autoResubscribe: false, keyPrefix: '' })
     connection.on('error', () => {})
-    connection.on('message', heard)
+    connection.on('message', (_channel: string, message: string) => heard(message))
     const over = new AbortController()
     const end = (): void => {
       connection.disconnect()

@@ -16,7 +16,7 @@ export interface Link {
   readonly trouble: string | null
   send (args: readonly RedisArgument[], binary: boolean): Promise<unknown>
   /** Makes one attempt. Resolves once the channel is listened on. */
-  listen (channel: string, heard: () => void): Promise<Listener>
+  listen (channel: string, heard: (message: string) => void): Promise<Listener>
   /** The application's own client stays open. */
   close (): void
 }

@@ -46,7 +46,7 @@ export class NodeRedisLink implements Link {
     return await this.#client.sendCommand(args.map(asSent), binary ? BUFFERS : TEXTS)
   }
 
-  async listen (channel: string, heard: () => void): Promise<Listener> {
+  async listen (channel: string, heard: (message: string) => void): Promise<Listener> {
     const socket = { ...this.#client.options?.socket, reconnectStrategy: false }
     const connection = this.#client.duplicate({ socket })
     const over = new AbortController()

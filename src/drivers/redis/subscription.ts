@@ -6,7 +6,7 @@ import type { Link, Listener } from './link.ts'
 interface Parts {
   readonly link: Link
   readonly channel: string
-  readonly heard: () => void
+  readonly heard: (message: string | null) => void
   readonly timeoutMs: number
 }
 
@@ -37,7 +37,7 @@ export class Subscription {
 
   async #attempt (): Promise<Listener> {
     const { link, channel, heard, timeoutMs } = this.#parts
-    const attempt = link.listen(channel, () => { if (!this.#end.signal.aborted) heard() })
+    const attempt = link.listen(channel, message => { if (!this.#end.signal.aborted) heard(message) })
     let listener: Listener
     try {
       listener = await within(attempt, timeoutMs)
@@ -69,7 +69,7 @@ export class Subscription {
       if (this.#end.signal.aborted) break
       try {
         const listener = await this.#attempt()
-        if (!this.#end.signal.aborted) this.#parts.heard()
+        if (!this.#end.signal.aborted) this.#parts.heard(null)
         return listener
       } catch {}
     }
