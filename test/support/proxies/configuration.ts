@@ -10,8 +10,8 @@ export interface Place {
   readonly port: number
   /** A second one, where it needs that. */
   readonly inner: number
-  /** Where it asks. */
-  readonly target: number
+  /** Where it asks: the server, or several nodes. */
+  readonly targets: readonly number[]
   readonly folder: string
   /** One PEM each, and one of both. */
   readonly cert: string
@@ -19,18 +19,19 @@ export interface Place {
   readonly pem: string
 }
 
-/** The block that begins with this line, of the section "Behind a proxy". @throws Error when there is none */
+/** The block that begins with this line, of the sections "Behind a proxy" and "Behind a load balancer". @throws Error when there is none */
 export function readmeBlock (firstLine: string): string {
-  const section = readme.split(/^## /m).find(part => part.startsWith('Behind a proxy\n')) ?? ''
-  const blocks = [...section.matchAll(/^```\w+\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
+  const sections = readme.split(/^## /m).filter(part => /^Behind a (proxy|load balancer)\n/.test(part)).join('')
+  const blocks = [...sections.matchAll(/^```\w+\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
   const found = blocks.find(block => block.startsWith(`${firstLine}\n`))
   if (found === undefined) throw new Error(`the README has no configuration that begins with "${firstLine}"`)
   return found
 }
 
 /** The block with its ports and paths replaced. @param listen what it listens on, and what to put there */
-export function placed (firstLine: string, { rewrite = same, target, folder, cert, key, pem }: Place, listen: Readonly<Record<string, string>>): string {
-  const replaced = { '127.0.0.1:3000': `127.0.0.1:${target}`, '/etc/ssl/sync.crt': cert, '/etc/ssl/sync.key': key, '/etc/ssl/sync.pem': pem, '/var/cache/nginx': folder, ...listen }
+export function placed (firstLine: string, { rewrite = same, targets, folder, cert, key, pem }: Place, listen: Readonly<Record<string, string>>): string {
+  const nodes = Object.fromEntries(targets.map((port, index) => [`10.0.0.${index + 1}:3000`, `127.0.0.1:${port}`]))
+  const replaced = { '127.0.0.1:3000': `127.0.0.1:${targets[0]}`, ...nodes, '/etc/ssl/sync.crt': cert, '/etc/ssl/sync.key': key, '/etc/ssl/sync.pem': pem, '/var/cache/nginx': folder, ...listen }
   let text = readmeBlock(firstLine)
   for (const [from, to] of Object.entries(replaced)) text = text.replaceAll(from, to)
   for (const from of Object.keys(listen)) if (!readmeBlock(firstLine).includes(from)) throw new Error(`"${firstLine}" has no ${from}`)

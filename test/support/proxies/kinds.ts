@@ -11,7 +11,7 @@ function file ({ folder }: Place, name: string, text: string): string {
 }
 
 /** nginx.conf as Debian has it around a configuration of ours. */
-function nginx (place: Place, block: string): Command {
+export function nginx (place: Place, block: string): Command {
   const { folder } = place
   const main = debian('/etc/nginx/nginx.conf', /^(pid|error_log|include)|^#|^\s*(access_log|include \/etc\/nginx\/(conf\.d|sites))/)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')
@@ -21,11 +21,12 @@ function nginx (place: Place, block: string): Command {
   return { run: base, check: [...base, '-t', '-q'] }
 }
 
-function nginxBlock (place: Place, title: string): string {
+export function nginxBlock (place: Place, title: string): string {
   return placed(title, place, { 'listen 443 ssl http2;': `listen 127.0.0.1:${place.port} ssl http2;` })
 }
 
 const NGINX = '# nginx: /etc/nginx/conf.d/sync.conf'
+const BALANCER = '# nginx before four nodes: /etc/nginx/conf.d/sync.conf'
 const INNER = '# nginx behind another nginx: in the inner one, which eats what tells the outer one not to buffer'
 
 /** Two servers of one nginx, the outer before the inner: HTTP lies between them all the same. */
@@ -37,8 +38,8 @@ function twoTiers (place: Place): Command {
   return nginx(place, inner + outer)
 }
 
-function haproxy (place: Place): Command {
-  const block = placed('# HAProxy: at the end of /etc/haproxy/haproxy.cfg', place, { 'bind :443': `bind 127.0.0.1:${place.port}` })
+function haproxy (place: Place, title: string): Command {
+  const block = placed(title, place, { 'bind :443': `bind 127.0.0.1:${place.port}` })
   const conf = file(place, 'haproxy.cfg', `${debian('/etc/haproxy/haproxy.cfg', /^\s*(log|chroot|stats|user|group|daemon|option\s+httplog)\b/)}\n${block}`)
   return { run: ['haproxy', '-db', '-f', conf], check: ['haproxy', '-c', '-q', '-f', conf] }
 }
@@ -61,7 +62,7 @@ function apache (place: Place): Command {
 }
 
 function varnish (place: Place): Command {
-  const block = placed('# Varnish: /etc/varnish/default.vcl', place, { '"3000"': `"${place.target}"` })
+  const block = placed('# Varnish: /etc/varnish/default.vcl', place, { '"3000"': `"${place.targets[0]}"` })
   const vcl = file(place, 'default.vcl', block)
   const state = join(place.folder, 'varnish')
   const jail = ['-j', process.getuid?.() === 0 ? 'unix' : 'none']
@@ -72,7 +73,7 @@ function varnish (place: Place): Command {
 }
 
 function squid (place: Place): Command {
-  const { folder, port, target } = place
+  const { folder, port, targets: [target] } = place
   const block = placed('# Squid as a reverse proxy: /etc/squid/conf.d/sync.conf', place, { 'http_port 80': `http_port 127.0.0.1:${port}`, 'parent 3000': `parent ${target}` })
   const main = debian('/etc/squid/squid.conf', /^\s*(#|http_port|coredump_dir|$)/)
   const own = `pid_filename ${folder}/squid.pid\naccess_log none\ncache_log ${folder}/cache.log\ncoredump_dir ${folder}\nshutdown_lifetime 0 seconds\nmax_filedescriptors 4096\npinger_enable off\nvisible_hostname localhost`
@@ -84,9 +85,15 @@ export const kinds = {
   nginx: { name: 'nginx', program: 'nginx', packageName: 'nginx', tls: true, prepare: place => nginx(place, nginxBlock(place, NGINX)) },
   nginxCache: { name: 'nginx with a cache', program: 'nginx', packageName: 'nginx', tls: true, prepare: place => nginx(place, nginxBlock(place, '# nginx with a cache: /etc/nginx/conf.d/sync.conf')) },
   twoTiers: { name: 'nginx behind nginx', program: 'nginx', packageName: 'nginx', tls: true, prepare: twoTiers },
-  haproxy: { name: 'HAProxy', program: 'haproxy', packageName: 'haproxy', tls: true, prepare: haproxy },
+  haproxy: { name: 'HAProxy', program: 'haproxy', packageName: 'haproxy', tls: true, prepare: place => haproxy(place, '# HAProxy: at the end of /etc/haproxy/haproxy.cfg') },
   caddy: { name: 'Caddy', program: 'caddy', packageName: 'caddy', tls: true, prepare: caddy },
   apache: { name: 'Apache', program: 'apache2', packageName: 'apache2', tls: true, prepare: apache },
   varnish: { name: 'Varnish', program: 'varnishd', packageName: 'varnish', prepare: varnish },
   squid: { name: 'Squid', program: 'squid', packageName: 'squid', prepare: squid }
+} satisfies Record<string, Kind>
+
+/** Those that deal requests out to four nodes. */
+export const balancers = {
+  nginx: { name: 'nginx before four nodes', program: 'nginx', packageName: 'nginx', tls: true, prepare: place => nginx(place, nginxBlock(place, BALANCER)) },
+  haproxy: { name: 'HAProxy before four nodes', program: 'haproxy', packageName: 'haproxy', tls: true, prepare: place => haproxy(place, '# HAProxy before four nodes: at the end of /etc/haproxy/haproxy.cfg') }
 } satisfies Record<string, Kind>

@@ -74,7 +74,7 @@ export class Load {
   async #follow (client: Client, seen: number[]): Promise<void> {
     for await (const event of client.stream({ collections: [COLLECTION], signal: this.#streams.signal })) {
       if (event.type === 'resync') throw new Error(`asked to resync: ${event.reason}`)
-      if (event.type === 'disconnected') this.cuts++
+      if (event.type === 'disconnected' || event.type === 'bye') this.cuts++
       if (event.type === 'pull-response') seen.push(...(event.changes[COLLECTION] ?? []).map(({ sequence }) => sequence))
     }
   }

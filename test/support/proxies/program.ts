@@ -48,8 +48,8 @@ const PATH = `${process.env['PATH']}:/usr/sbin:/sbin`
 const groups = new Set<number>()
 process.on('exit', () => { for (const group of groups) signalGroup(group, 'SIGKILL') })
 
-/** Ends with the test. @param target port of the server on 127.0.0.1 */
-export async function startProxy (t: Test, kind: Kind, target: number): Promise<Proxy> {
+/** Ends with the test. @param targets ports on 127.0.0.1 of the server, or of several nodes */
+export async function startProxy (t: Test, kind: Kind, ...targets: readonly number[]): Promise<Proxy> {
   const folder = mkdtempSync(join(tmpdir(), 'pocket-proxy-'))
   // What drops root's rights must still find its files.
   chmodSync(folder, 0o777)
@@ -59,7 +59,7 @@ export async function startProxy (t: Test, kind: Kind, target: number): Promise<
   writeFileSync(certificate.cert, parts.cert)
   writeFileSync(certificate.key, parts.key)
   writeFileSync(certificate.pem, Buffer.concat([parts.cert, parts.key]))
-  const command = kind.prepare({ rewrite: kind.rewrite, port, inner: await freePort(), target, folder, ...certificate })
+  const command = kind.prepare({ rewrite: kind.rewrite, port, inner: await freePort(), targets, folder, ...certificate })
   const env = { ...process.env, PATH, HOME: folder, ...command.env }
   if (command.check !== undefined) {
     const { status, stdout, stderr } = spawnSync(command.check[0]!, command.check.slice(1), { env, cwd: folder, encoding: 'utf8' })
