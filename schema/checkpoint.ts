@@ -4,6 +4,7 @@ import { MAX_INTEGER, Sequence, message } from './common.ts'
 export const Checkpoint = message('Checkpoint', {
   global: Type.Optional(Sequence),
   snapshot: Type.Optional(Type.Integer({ minimum: 0, maximum: MAX_INTEGER, description: 'While a sync of several pages is under way: the head when a first one began, else where it began.' })),
+  head: Type.Optional(Type.String({ pattern: '^(0|[1-9][0-9]{0,15})\\.[a-z0-9]{1,32}$', description: 'Between the pages of one sync: the head that the last one was read under, and its epoch. What was left out of them since it had changed again lies up to there.' })),
   scope: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'Under which rights it was made: when they change, the server asks for a resync.' })),
   sequences: Type.Optional(Type.Unsafe<Record<string, number>>({
     type: 'object',

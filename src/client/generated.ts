@@ -49,7 +49,7 @@ export interface paths {
         };
         /**
          * Changes since a cursor, cacheable
-         * @description The page of a pull by URL, without a time and with the id "get". The next one begins at since=<checkpoint.global>~e<epoch>[~c<checkpoint.scope>][~s<checkpoint.snapshot>]. Of public collections alone, and asked without credentials, caches may share it; else it is its caller's. Put collections and parameters in alphabetical order, so that equal questions are one. After a 410 add a random r=.
+         * @description The page of a pull by URL, without a time and with the id "get". The next one begins at since=<checkpoint.global>~e<epoch>[~c<checkpoint.scope>][~s<checkpoint.snapshot>][~h<checkpoint.head>]. Of public collections alone, and asked without credentials, caches may share it; else it is its caller's. Put collections and parameters in alphabetical order, so that equal questions are one. After a 410 add a random r=.
          */
         get: operations["changes"];
         put?: never;
@@ -184,6 +184,8 @@ export interface components {
             global?: number;
             /** @description While a sync of several pages is under way: the head when a first one began, else where it began. */
             snapshot?: number;
+            /** @description Between the pages of one sync: the head that the last one was read under, and its epoch. What was left out of them since it had changed again lies up to there. */
+            head?: string;
             /** @description Under which rights it was made: when they change, the server asks for a resync. */
             scope?: string;
             /** @description One position per collection, for clients that keep them apart. */
@@ -708,7 +710,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -814,7 +816,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -926,7 +928,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -994,7 +996,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1067,7 +1069,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1114,7 +1116,7 @@ export interface operations {
                     "application/json": components["schemas"]["Info"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1188,7 +1190,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1249,7 +1251,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
@@ -1305,7 +1307,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
+            /** @description The request is refused. Codes: 400 invalid_json, 400 invalid_message, 400 invalid_cursor, 400 duplicate_header, 400 token_in_query, 400 bad_request, 401 not_authenticated, 401 invalid_token, 403 forbidden, 403 no_tenant, 403 not_loopback, 404 not_found, 405 method_not_allowed, 406 not_acceptable, 408 request_timeout, 410 resync_required, 413 too_large, 414 uri_too_long, 415 unsupported_media_type, 422 id_reused, 426 protocol_unsupported, 429 rate_limited, 431 headers_too_large. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;

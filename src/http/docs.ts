@@ -84,7 +84,7 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
     tags: ['sync'],
     ...user,
     summary: 'Changes since a cursor, cacheable',
-    description: 'The page of a pull by URL, without a time and with the id "get". The next one begins at since=<checkpoint.global>~e<epoch>[~c<checkpoint.scope>][~s<checkpoint.snapshot>]. Of public collections alone, and asked without credentials, caches may share it; else it is its caller\'s. Put collections and parameters in alphabetical order, so that equal questions are one. After a 410 add a random r=.',
+    description: 'The page of a pull by URL, without a time and with the id "get". The next one begins at since=<checkpoint.global>~e<epoch>[~c<checkpoint.scope>][~s<checkpoint.snapshot>][~h<checkpoint.head>]. Of public collections alone, and asked without credentials, caches may share it; else it is its caller\'s. Put collections and parameters in alphabetical order, so that equal questions are one. After a 410 add a random r=.',
     headers: Type.Object({
       'If-None-Match': Type.Optional(Type.String({ description: 'Answers 304 where nothing else would come.' })),
       ...protocol

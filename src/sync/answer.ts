@@ -40,8 +40,8 @@ export async function answerText (deps: PushDeps, message: PushMessage, answered
 async function safeCheckpoint ({ sight, clock }: PushDeps, { checkpoint, collection, changes }: PushMessage, { outcomes, first, caller }: Answered): Promise<Checkpoint> {
   // Clients that keep positions per collection move them by pulling only.
   if (checkpoint?.sequences !== undefined) return checkpoint
-  const { global: own = 0, snapshot, scope } = checkpoint ?? {}
-  const marks = { ...snapshot !== undefined && { snapshot }, ...scope !== undefined && { scope } }
+  const { global: own = 0, snapshot, scope, head } = checkpoint ?? {}
+  const marks = { ...snapshot !== undefined && { snapshot }, ...scope !== undefined && { scope }, ...head !== undefined && { head } }
   if (first !== own + 1) return { global: own, ...marks }
   const exact = new Map<number, Change>()
   for (const [index, outcome] of outcomes.entries()) if (outcome.status === 'applied' && outcome.offset !== null) exact.set(outcome.offset, changes[index]!)

@@ -6,7 +6,8 @@
  * Three things hold that together, or a kept page could lose somebody a change:
  * - A page that goes on names the newest epoch, not the one its place lies in, and only under that one it may be kept
  *   for long. A page made under an epoch that a restored backup does not know then has an address that nobody asks for
- *   any more. Of the epoch in which the backup was made it is still asked for: the operator has to purge those.
+ *   any more. Of the epoch in which the backup was made it is still asked for, since public pages do not name their
+ *   head: the operator has to purge those.
  * - A first sync's mark must lie within the log. A page that somebody had made ahead, under a mark to come, would bring
  *   documents back whose deletion is purged by the time that others read it.
  * - Of public collections that mark is rounded down, so that all who begin in the same stretch read the same pages.
@@ -60,9 +61,9 @@ export class Changes {
    * @throws SyncError resync_required, too_large
    */
   async read (query: ChangesQuery, user: User | null, signal: AbortSignal): Promise<ChangesAnswer> {
-    const { position: { after, epoch, snapshot, scope }, collections, limit, waitMs } = query
+    const { position: { after, epoch, snapshot, scope, head }, collections, limit, waitMs } = query
     const open = this.isPublic(collections)
-    const checkpoint = { global: after, ...snapshot !== undefined && { snapshot }, ...scope !== undefined && { scope } }
+    const checkpoint = { global: after, ...snapshot !== undefined && { snapshot }, ...scope !== undefined && { scope }, ...head !== undefined && { head } }
     const pulls = open ? this.#deps.publicPulls : this.#deps.pulls
     const page = await pulls.pull({ type: 'pull', id: 'get', timestamp: 0, collections: [...collections ?? []], checkpoint, waitMs, ...epoch !== undefined && { epoch }, ...limit !== undefined && { limit } }, user, signal)
     const { state } = page
@@ -72,11 +73,16 @@ export class Changes {
     const begins = open && after === 0 && snapshot === undefined
     return {
       ...page,
-      checkpoint: begins ? { ...page.checkpoint, snapshot: markOf(state) } : page.checkpoint,
+      checkpoint: open ? alike(page, begins) : page.checkpoint,
       epoch: newest,
       lasting: epoch === newest
     }
   }
+}
+
+/** The pages that all read are named by nothing that moves with every change. @param begins whether it is the first of a first sync */
+function alike ({ checkpoint: { head, ...checkpoint }, state }: PageAnswer, begins: boolean): PageAnswer['checkpoint'] {
+  return begins ? { ...checkpoint, snapshot: markOf(state) } : checkpoint
 }
 
 /** An older mark than the head is as good, as long as no deletion since it was purged. */

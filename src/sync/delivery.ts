@@ -141,7 +141,7 @@ export class Delivery {
     const asked = stream.place
     if (asked !== null && resyncReason(asked, state, scope) !== null) return false
     if (asked === null) stream.place = scope === undefined ? tail.place : new Place(tail.place.after, tail.place.epoch, { scope })
-    else stream.place = new Place(asked.after, epochOf(state, asked.after), { snapshot: asked.snapshot, scope })
+    else stream.place = new Place(asked.after, epochOf(state, asked.after), { snapshot: asked.snapshot, head: asked.head, scope })
     this.#greet(stream, state.head)
     return true
   }
@@ -258,8 +258,8 @@ export class Delivery {
 
   #take (stream: Stream, frame: PageFrame): void {
     if (!stream.greeted) {
-      const { after, snapshot } = stream.place!
-      stream.place = new Place(after, epochOf(frame.state, after), { snapshot, scope: frame.end.scope })
+      const { after, snapshot, head } = stream.place!
+      stream.place = new Place(after, epochOf(frame.state, after), { snapshot, head, scope: frame.end.scope })
       this.#greet(stream, frame.state.head)
     }
     this.#give(stream, frame)

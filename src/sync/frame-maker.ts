@@ -5,7 +5,7 @@ import type { Limits } from '../config.ts'
 import { readFiled, type FiledPage } from './filings.ts'
 import { oneLine, PageFrame, Place, readRing } from './frames.ts'
 import type { Grant } from './grants.ts'
-import { ChangeLists, readPage, snapshotMark } from './page.ts'
+import { ChangeLists, headMark, readPage, snapshotMark } from './page.ts'
 import type { Scope } from './scopes.ts'
 import type { Tail } from './tail.ts'
 import { assertValid, epochOf, type LogState } from './validity.ts'
@@ -53,8 +53,9 @@ export class FrameMaker {
     const query = { after: wish.place.after, collections: wish.scope.collections, entries: limits.frameEntries, bytes: limits.frameBytes }
     if (tail.sight !== 'everything') return this.#filedFrame(wish, readFiled(tail.ring, { ...query, ...wish.grant }))
     const { changes, count, reached } = readRing(tail.ring, query)
-    const end = reached === tail.place.after ? tail.place : new Place(reached, epochOf(tail.state!, reached))
-    return this.#keep(wish, new PageFrame(changes, { end, count, hasMore: reached < tail.state!.head, state: tail.state! }))
+    const state = tail.state!
+    const end = reached === tail.place.after ? tail.place : new Place(reached, epochOf(state, reached), { head: headMark(state) })
+    return this.#keep(wish, new PageFrame(changes, { end, count, hasMore: reached < state.head, state }))
   }
 
   /** @throws SyncError resync_required when the place cannot be continued from */
@@ -114,7 +115,7 @@ export class FrameMaker {
     const lists = new ChangeLists()
     for (const row of rows) lists.add(row.entry.collection, this.#options.tail.filings.textOf(row))
     const hasMore = reached < state.head
-    const marks = { ...hasMore && snapshotMark(place, state, view), scope: view.scope }
+    const marks = { ...hasMore && { ...snapshotMark(place, state, view), head: headMark(state) }, scope: view.scope }
     return new PageFrame(lists.text, { end: new Place(reached, epochOf(state, reached), marks), count: rows.length, hasMore, state })
   }
 

@@ -15,15 +15,18 @@ export class Place {
   readonly epoch: string | undefined
   /** Of a first sync under way: the head when it began. */
   readonly snapshot: number | undefined
+  /** Between pages: @see Position */
+  readonly head: string | undefined
   /** The digest of the rights it was reached under. */
   readonly scope: string | undefined
   #id: string | undefined
   #ping: Buffer | undefined
 
-  constructor (after: number, epoch: string | undefined, { snapshot, scope }: { snapshot?: number | undefined, scope?: string | undefined } = {}) {
+  constructor (after: number, epoch: string | undefined, { snapshot, scope, head }: { snapshot?: number | undefined, scope?: string | undefined, head?: string | undefined } = {}) {
     this.after = after
     this.epoch = epoch
     this.snapshot = snapshot
+    this.head = head
     this.scope = scope
   }
 
@@ -36,8 +39,8 @@ export class Place {
   }
 
   get checkpoint (): string {
-    const { after: global, snapshot, scope } = this
-    return JSON.stringify({ global, snapshot, scope })
+    const { after: global, snapshot, scope, head } = this
+    return JSON.stringify({ global, snapshot, scope, head })
   }
 
   get ping (): Buffer {

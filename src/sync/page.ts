@@ -52,7 +52,7 @@ export async function readPage (store: ChangeStore, query: PageQuery): Promise<P
   return {
     changes: changesText(rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, rows)),
     count: rows.length,
-    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(query, after, { reached, rows }), ...hasMore && snapshotMark(position, began, view), ...view.scope !== undefined && { scope: view.scope } },
+    checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(query, after, { reached, rows }), ...hasMore && { ...snapshotMark(position, began, view), head: headMark(state) }, ...view.scope !== undefined && { scope: view.scope } },
     hasMore,
     epoch: epochOf(state, reached),
     state
@@ -153,6 +153,14 @@ export function snapshotMark (position: Position, state: LogState, { looksBack }
   if (position.snapshot !== undefined) return { snapshot: position.snapshot }
   if (highest(position) === 0) return { snapshot: state.head }
   return looksBack ? { snapshot: least(position) } : {}
+}
+
+/**
+ * Documents that have changed again are left out of a page, since they lie before this head. A log that does not have
+ * it any more, a restored backup say, may have the versions that were left out, and the reader would never see them.
+ */
+export function headMark ({ head, epochs }: LogState): string {
+  return `${head}.${epochs.at(-1)!.id}`
 }
 
 type DeletedText = (entry: Shown) => string

@@ -39,7 +39,7 @@ export class Pulls {
     const answer = wait > 0 ? await this.#readOrWait(asked, user, { wait, signal }) : await this.#read(asked, user)
     if (typeof asked.position.after === 'number') return answer
     // Clients that keep positions per collection adopt the answered checkpoint whole, so it keeps their other members.
-    const { snapshot, ...kept } = request.checkpoint ?? {}
+    const { snapshot, head, ...kept } = request.checkpoint ?? {}
     return { ...answer, checkpoint: { ...kept, ...answer.checkpoint } }
   }
 

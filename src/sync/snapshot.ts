@@ -96,10 +96,10 @@ interface Step {
   readonly place: Resumption
 }
 
-const beginning: Position = { after: 0, epoch: undefined, snapshot: undefined, scope: undefined }
+const beginning: Position = { after: 0, epoch: undefined, snapshot: undefined, scope: undefined, head: undefined }
 
 function positionOf (place: Resumption | null): Position {
-  return place === null ? beginning : { after: place.after, epoch: place.epoch, snapshot: place.head, scope: place.scope }
+  return place === null ? beginning : { after: place.after, epoch: place.epoch, snapshot: place.head, scope: place.scope, head: undefined }
 }
 
 /** Who has nothing is told of no removals, and so no superseded versions matter. */

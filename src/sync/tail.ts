@@ -8,7 +8,7 @@ import { MAX_INTEGER } from '../../schema/common.ts'
 import type { Clock } from './clock.ts'
 import { Filings } from './filings.ts'
 import { oneLine, Place } from './frames.ts'
-import { changeText } from './page.ts'
+import { changeText, headMark } from './page.ts'
 import { Ring, type Encoded } from './ring.ts'
 import { epochOf, resyncReason, type LogState } from './validity.ts'
 
@@ -212,7 +212,8 @@ export class Tail {
     this.ring.add(this.#held, this.#readTo)
     this.#held = []
     this.#heldBytes = 0
-    this.#place = new Place(this.#readTo, epochOf(page, this.#readTo))
+    const marks = this.#readTo < page.head ? { head: headMark(page) } : {}
+    this.#place = new Place(this.#readTo, epochOf(page, this.#readTo), marks)
   }
 }
 

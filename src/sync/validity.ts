@@ -23,6 +23,13 @@ function endOf (state: LogState, id: string): number | undefined {
   return next === undefined ? state.head : next.first - 1
 }
 
+/** @param mark `<sequence>.<epoch>` */
+function hasHead (state: LogState, mark: string): boolean {
+  const [sequence, epoch] = mark.split('.') as [string, string]
+  const end = endOf(state, epoch)
+  return end !== undefined && Number(sequence) <= end
+}
+
 /**
  * Why the position cannot be continued from; null when it can. A client at 0 always can.
  * @param scope the digest of the reader's rights, where they have one
@@ -34,6 +41,7 @@ export function resyncReason (position: Position, state: LogState, scope: string
     const end = endOf(state, position.epoch)
     if (end === undefined || top > end) return 'epoch-changed'
   } else if (top > state.head) return 'checkpoint-ahead'
+  if (position.head !== undefined && !hasHead(state, position.head)) return 'epoch-changed'
   if (isCompacted(position, state)) return 'compacted'
   return scope !== undefined && scope !== position.scope ? 'scope-changed' : null
 }

@@ -14,7 +14,8 @@ const history: ReadonlyArray<{ readonly protocol: number, readonly digest: strin
   { protocol: 1, digest: 'dc5db1988278357767654f38fe5cb923', change: 'says which results a client takes over' },
   { protocol: 1, digest: '0f2d42c2d016192ecd1db3ca13b82292', change: 'the number of changes of a push is the server\'s to say' },
   { protocol: 1, digest: '96c5ac7e02ca3f638e347bab1f731c38', change: 'access: the digest of rights and where a catch-up began in a checkpoint, tickets for streams' },
-  { protocol: 1, digest: 'b0b634a3d13c076d26a77ff519279a07', change: 'snapshots: a message more, in lines' }
+  { protocol: 1, digest: 'b0b634a3d13c076d26a77ff519279a07', change: 'snapshots: a message more, in lines' },
+  { protocol: 1, digest: '9bf9c3fc5e405a2026d22438fac322c7', change: 'between pages a checkpoint names the head that they were read under' }
 ]
 
 /** SHA-256 over every schema that the modules export, by name: comments and order do not count, the wire does. */

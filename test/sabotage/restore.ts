@@ -4,6 +4,14 @@ const kept = 'test/client/kept.test.ts'
 
 export const sabotages: readonly Sabotage[] = [
   {
+    breaks: 'promise 4 (Safe checkpoints): between pages only the place is proven, not the head that they were read under',
+    file: 'src/sync/validity.ts',
+    find: 'return end !== undefined && Number(sequence) <= end',
+    replace: 'return end !== undefined || Number(sequence) <= end!',
+    test: 'test/sync/restored.test.ts',
+    title: 'promise 4 (Safe checkpoints): who is between two pages'
+  },
+  {
     breaks: 'promise 4 (Safe checkpoints), restore: no epoch begins at the start of a log that is there',
     file: 'src/changelog/sqlite/start.ts',
     find: 'writer.transaction(() => beginEpoch(writer, options.now())).immediate()',

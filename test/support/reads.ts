@@ -34,6 +34,6 @@ export function numbered (count: number, name: string, more: object = {}): Chang
 }
 
 /** Where the next page begins. */
-export function cursorOf ({ checkpoint: { global, scope, snapshot }, epoch }: { checkpoint: { global: number, scope?: string, snapshot?: number }, epoch: string }): string {
-  return `${global}~e${epoch}${scope === undefined ? '' : `~c${scope}`}${snapshot === undefined ? '' : `~s${snapshot}`}`
+export function cursorOf ({ checkpoint: { global, scope, snapshot, head }, epoch }: { checkpoint: { global: number, scope?: string, snapshot?: number, head?: string }, epoch: string }): string {
+  return `${global}~e${epoch}${scope === undefined ? '' : `~c${scope}`}${snapshot === undefined ? '' : `~s${snapshot}`}${head === undefined ? '' : `~h${head}`}`
 }

@@ -4,10 +4,10 @@ import { changesOf } from './events.ts'
 import { fresh, promise, put, where, type Answer, type Promised, type Speaker } from './harness.ts'
 import { until, within } from './time.ts'
 
-interface Place { readonly checkpoint: { global: number, scope?: string, snapshot?: number }, readonly epoch: string }
+interface Place { readonly checkpoint: { global: number, scope?: string, snapshot?: number, head?: string }, readonly epoch: string }
 
-function since ({ checkpoint: { global, scope, snapshot }, epoch }: Place): string {
-  return `${global}~e${epoch}${scope === undefined ? '' : `~c${scope}`}${snapshot === undefined ? '' : `~s${snapshot}`}`
+function since ({ checkpoint: { global, scope, snapshot, head }, epoch }: Place): string {
+  return `${global}~e${epoch}${scope === undefined ? '' : `~c${scope}`}${snapshot === undefined ? '' : `~s${snapshot}`}${head === undefined ? '' : `~h${head}`}`
 }
 
 /** Parameters in alphabetical order, as clients are asked to send them. */
