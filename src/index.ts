@@ -13,6 +13,7 @@ export type { Backup, BackupOptions, BackupProgress, BackupStore } from './chang
 export type { ChangeEntry, ChangeLog, ChangeStore, CompactPolicy, JournalQuery, JournalRow } from './changelog/changelog.ts'
 export { MemoryPubSub } from './pubsub/memory.ts'
 export { PostgresPubSub } from './pubsub/postgres.ts'
+export { RedisPubSub } from './pubsub/redis.ts'
 export type { PubSub } from './pubsub/pubsub.ts'
 export type { HistoryQuery } from './sync/history.ts'
 export type { History } from '../schema/history.ts'
