@@ -1,6 +1,7 @@
 /** What the memory adapter holds, and the two writes that change it: an entry comes, a document's entries go. */
 import { entryId } from './entry.ts'
 import { Order } from './memory-order.ts'
+import type { ChannelRecord, IdentityRecord } from './moving.ts'
 import type {
   Committed, DocumentKey, EntryFacts, Epoch, HeadAnswer, HeadKey, JournalRow, NewEntry, Push, StoredEntry
 } from './changelog.ts'
@@ -22,11 +23,13 @@ export interface MemoryDocument extends DocumentKey {
 export interface Identity {
   readonly of: MemoryDocument
   readonly digest: string
-  readonly sequence: number
+  /** In the order in which identities were recorded. */
+  readonly place: number
   readonly serverTimestamp: number
 }
 
-export interface PushRecord {
+export interface SeenPush {
+  readonly messageId: string
   readonly fingerprint: string
   readonly first: number
   readonly outcome: string
@@ -54,9 +57,10 @@ export class MemoryState {
   horizon = 0
   historyHorizon = 0
   readonly epochs: Epoch[] = []
-  readonly pushes = new Map<string, PushRecord>()
+  readonly pushes = new Map<string, SeenPush>()
   readonly journal = new Order<JournalRow>()
-  #journalIds = 0
+  journalIds = 0
+  #identityPlaces = 0
   /** By what the documents are filed, null when some are not; and which filing that is. */
   readonly filing: { name: string | null, id: string } = { name: null, id: '' }
 
@@ -109,20 +113,39 @@ export class MemoryState {
     this.#moveHead(document, stored)
     this.#moveChannels(document, sequence, entry.channels ?? [])
     if (entry.channels === undefined && entry.document !== null) this.filing.name = null
-    const digest = digestKey(entry.identity)
-    if (!document.identities.has(digest)) {
-      document.identities.set(digest, sequence)
-      this.identities.add(sequence, { of: document, digest, sequence, serverTimestamp: push.serverTimestamp })
-    }
+    this.identify({ ...entry, sequence, serverTimestamp: push.serverTimestamp })
+  }
+
+  /** Records an identity unless it is known. */
+  identify ({ identity, sequence, serverTimestamp, ...key }: IdentityRecord): void {
+    const document = this.document(key) ?? this.#create(key)
+    const digest = digestKey(identity)
+    if (document.identities.has(digest)) return
+    const place = ++this.#identityPlaces
+    document.identities.set(digest, sequence)
+    this.identities.add(place, { of: document, digest, place, serverTimestamp })
+  }
+
+  /** Takes over an entry of another store; those of a document in the order of their sequences. */
+  adopt (entry: StoredEntry, givenId: string | null): void {
+    this.log.add(entry.sequence, entry)
+    if (givenId !== null) this.givenIds.set(givenId, entry.sequence)
+    this.#moveHead(this.document(entry) ?? this.#create(entry), entry)
+  }
+
+  /** Takes over a channel row of another store, of a document that is here; in the order of their positions. */
+  adoptChannel ({ channel, position, member, ...key }: ChannelRecord): void {
+    const document = this.document(key)
+    if (document !== undefined) this.#place(document, channel, { position, member })
   }
 
   record (push: Push, first: number): void {
     const { messageId, userId, clientId, address, serverTimestamp } = push
     for (const { collection, documentId, status, code, raw } of push.journal) {
-      const id = ++this.#journalIds
+      const id = ++this.journalIds
       this.journal.add(id, Object.freeze({ id, collection, documentId, status, code, raw, messageId, userId, clientId, address, serverTimestamp }))
     }
-    this.pushes.set(digestKey(push.key), { fingerprint: digestKey(push.fingerprint), first, outcome: push.outcome, serverTimestamp })
+    this.pushes.set(digestKey(push.key), { messageId, fingerprint: digestKey(push.fingerprint), first, outcome: push.outcome, serverTimestamp })
   }
 
   /** @returns how many of these journal rows there were */
@@ -157,9 +180,9 @@ export class MemoryState {
     this.#forget(document)
   }
 
-  forgetIdentity ({ of, digest, sequence }: Identity): void {
+  forgetIdentity ({ of, digest, place }: Identity): void {
     of.identities.delete(digest)
-    this.identities.remove(sequence)
+    this.identities.remove(place)
     this.#forget(of)
   }
 

@@ -6,9 +6,11 @@ import { appendedPush, appendedSequence, newEpochId } from './entry.ts'
 import { compactState } from './memory-compact.ts'
 import { fileAnew } from './memory-file.ts'
 import { historyOf, journalOf, readPage, type Slice } from './memory-read.ts'
+import { Arrivals, factsOf, partOf } from './memory-moving.ts'
 import { MemoryState } from './memory-state.ts'
+import type { LogFacts, MovableStore, MovedPart, MovedRecord, MoveSource } from './moving.ts'
 import type {
-  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
+  ChangeEntry, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
@@ -19,11 +21,13 @@ export interface MemoryChangeLogOptions {
 
 const PAGE = 100
 
-export class MemoryChangeLog implements ChangeStore {
+export class MemoryChangeLog implements MovableStore {
   readonly supports: Supports = { durable: false, sharedByProcesses: false, facts: true, channels: true }
   readonly #now: () => number
-  readonly #secret: Uint8Array = randomBytes(32)
-  readonly #state = new MemoryState()
+  #secret: Uint8Array = randomBytes(32)
+  #state = new MemoryState()
+  #begun = false
+  #arrivals: Arrivals | null = null
   #closed = false
 
   constructor (options: MemoryChangeLogOptions = {}) {
@@ -136,6 +140,40 @@ export class MemoryChangeLog implements ChangeStore {
     state.beginEpoch({ id: newEpochId(), first: state.head, started: this.#now() })
   }
 
+  async openAtRest (): Promise<void> {
+    if (!this.#begun) throw new SyncError('storage_unavailable', { detail: 'There is no change log in this memory.' })
+    this.#opened()
+  }
+
+  async facts (): Promise<LogFacts> {
+    return factsOf(this.#opened(), this.#secret)
+  }
+
+  async part (from: string | null, size: number): Promise<MovedPart> {
+    return partOf(this.#opened(), from, size)
+  }
+
+  async begin (source: MoveSource): Promise<{ progress: string | null }> {
+    this.#requireOpen()
+    const { head, pushes, journal } = this.#state
+    if (head + pushes.size + journal.size > 0) throw new TypeError('the target holds a log already: name an empty or new one')
+    const before = this.#arrivals?.source
+    if (before !== undefined && before.log !== source.log) throw new TypeError('the target was begun with another log: name another one')
+    if (before?.state !== source.state) this.#arrivals = new Arrivals(source)
+    return { progress: this.#arrivals!.progress }
+  }
+
+  async take (records: readonly MovedRecord[], progress: string): Promise<void> {
+    this.#arriving().take(records, progress)
+  }
+
+  async end (facts: LogFacts): Promise<void> {
+    this.#state = this.#arriving().whole(facts)
+    this.#secret = Uint8Array.from(facts.secret)
+    this.#arrivals = null
+    this.#begun = false
+  }
+
   health (): StoreHealth {
     return this.#closed ? { writable: false, detail: 'The change log is closed.' } : { writable: true, detail: null }
   }
@@ -150,10 +188,22 @@ export class MemoryChangeLog implements ChangeStore {
   }
 
   #opened (): MemoryState {
-    if (this.#closed) throw new SyncError('storage_unavailable', { detail: 'The change log is closed.' })
+    this.#requireOpen()
+    if (this.#arrivals !== null) throw new SyncError('storage_unavailable', { detail: 'The change log is the target of a move that has not ended.' })
     const state = this.#state
-    if (state.epochs.length === 0) state.beginEpoch({ id: newEpochId(), first: 1, started: this.#now() })
+    if (!this.#begun) state.beginEpoch({ id: newEpochId(), first: state.head + 1, started: this.#now() })
+    this.#begun = true
     return state
+  }
+
+  #requireOpen (): void {
+    if (this.#closed) throw new SyncError('storage_unavailable', { detail: 'The change log is closed.' })
+  }
+
+  #arriving (): Arrivals {
+    this.#requireOpen()
+    if (this.#arrivals === null) throw new TypeError('begin comes before take and end')
+    return this.#arrivals
   }
 
   #find (id: string): StoredEntry | null {

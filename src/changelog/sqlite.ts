@@ -6,14 +6,16 @@ import { compact } from './sqlite/compact.ts'
 import { AuditWork } from './sqlite/audit-work.ts'
 import { clearLog } from './sqlite/epochs.ts'
 import { fileAnew } from './sqlite/filing.ts'
+import { Mover } from './sqlite/mover.ts'
 import { resolveOptions, type Resolved, type SqliteOptions } from './sqlite/options.ts'
 import { CommitQueue } from './sqlite/queue.ts'
 import type { Backup, BackupOptions, BackupStore } from './backup.ts'
 import type { AuditStore, Erased, EraseOptions, Seal, WrittenBy } from './audit.ts'
+import type { LogFacts, MovableStore, MovedPart, MovedRecord, MoveSource } from './moving.ts'
 import { appendedPush, appendedSequence } from './entry.ts'
 import { SyncError } from '../errors.ts'
 import type {
-  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
+  ChangeEntry, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 
@@ -30,12 +32,13 @@ const PAGE = 100
  * The change log in one SQLite file; beside it lie its `-wal`, `-shm`, `-lock`, `.mark` and `.ballast`.
  * @param path of the file, created when absent; `:memory:` keeps everything in memory
  */
-export class SqliteChangeLog implements ChangeStore, BackupStore, AuditStore {
+export class SqliteChangeLog implements MovableStore, BackupStore, AuditStore {
   readonly supports: Supports
   readonly #options: Resolved
   readonly #medium: Medium
   readonly #queue: CommitQueue
   readonly #audit: AuditWork
+  readonly #mover: Mover
   #compacting: Promise<void> = Promise.resolve()
   readonly #backups = new Set<Promise<unknown>>()
   #closing: Promise<void> | null = null
@@ -46,6 +49,7 @@ export class SqliteChangeLog implements ChangeStore, BackupStore, AuditStore {
     this.supports = { durable: path !== MEMORY, sharedByProcesses: false, facts: true, channels: true }
     this.#medium = new Medium(path, this.#options)
     this.#audit = new AuditWork(this.#medium, { goOn: () => this.#closing === null, now: this.#options.now })
+    this.#mover = new Mover(path, { options: this.#options, medium: this.#medium })
     this.#queue = new CommitQueue(jobs => this.#medium.write(({ writer }) => writer.commit(jobs)))
   }
 
@@ -212,6 +216,36 @@ export class SqliteChangeLog implements ChangeStore, BackupStore, AuditStore {
     return await backup(source, { log: this.#medium.path, target }, { ...options, goOn })
   }
 
+  async openAtRest (): Promise<void> {
+    this.#requireOpen()
+    this.#mover.openAtRest()
+  }
+
+  async facts (): Promise<LogFacts> {
+    this.#requireOpen()
+    return this.#mover.facts()
+  }
+
+  async part (from: string | null, size: number): Promise<MovedPart> {
+    this.#requireOpen()
+    return this.#mover.part(from, size)
+  }
+
+  async begin (source: MoveSource): Promise<{ progress: string | null }> {
+    this.#requireOpen()
+    return this.#mover.begin(source)
+  }
+
+  async take (records: readonly MovedRecord[], progress: string): Promise<void> {
+    this.#requireOpen()
+    this.#mover.take(records, progress)
+  }
+
+  async end (facts: LogFacts): Promise<void> {
+    this.#requireOpen()
+    this.#mover.end(facts)
+  }
+
   health (): StoreHealth {
     return this.#medium.health()
   }
@@ -229,6 +263,7 @@ export class SqliteChangeLog implements ChangeStore, BackupStore, AuditStore {
     await this.#queue.drained()
     await this.#compacting
     await Promise.allSettled(this.#backups)
+    this.#mover.close()
     this.#medium.close()
   }
 

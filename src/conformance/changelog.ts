@@ -10,6 +10,7 @@ import { commitPromises } from './changelog/commit.ts'
 import { compactionPromises } from './changelog/compaction.ts'
 import { journalPromises } from './changelog/journal.ts'
 import { lifetimePromises } from './changelog/lifetime.ts'
+import { movingPromises } from './changelog/moving.ts'
 import { oncePromises } from './changelog/once.ts'
 import { readPromises } from './changelog/read.ts'
 import { valuePromises } from './changelog/values.ts'
@@ -19,7 +20,7 @@ export type { ChangeLogSuiteOptions, OpenedLog } from './changelog/harness.ts'
 
 const PROMISES = [
   ...commitPromises, ...oncePromises, ...readPromises, ...valuePromises, ...channelPromises, ...compactionPromises,
-  ...journalPromises, ...lifetimePromises
+  ...journalPromises, ...lifetimePromises, ...movingPromises
 ]
 
 /**
@@ -29,13 +30,13 @@ const PROMISES = [
 export async function changeLogSuite ({ test, open }: ChangeLogSuiteOptions): Promise<void> {
   const asked = await open()
   const { supports } = asked.store
+  const promises = PROMISES.filter(({ given, of }) => given?.(supports) !== false && of?.(asked.store) !== false)
   await asked.destroy()
-  for (const { title, run, given } of PROMISES) {
-    if (given !== undefined && !given(supports)) continue
+  for (const { title, run } of promises) {
     test(title, async () => {
       const opened = await open()
       try {
-        await run(opened)
+        await run(opened, open)
       } finally {
         await opened.destroy()
       }

@@ -3,7 +3,7 @@ import type { JournalQuery, JournalRow, Push } from '../changelog.ts'
 import type { Database, Statement } from './driver.ts'
 
 /** What a row takes beside its text, roughly. */
-const ROW_BYTES = 200
+export const ROW_BYTES = 200
 const WEIGHT = `octet_length(raw) + ${ROW_BYTES}`
 
 export class JournalWriter {

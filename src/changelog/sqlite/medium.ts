@@ -63,6 +63,10 @@ export class Medium {
     return this.#path
   }
 
+  get isOpen (): boolean {
+    return this.#connections !== null
+  }
+
   /** Idempotent. @throws SyncError storage_unavailable */
   open (): void {
     if (this.#closed) throw new SyncError('storage_unavailable', { detail: 'The change log is closed.' })

@@ -168,8 +168,11 @@ function layoutOf (database: Database): number {
   return database.pragma('user_version', { simple: true }) as number
 }
 
-/** @throws SyncError storage_unavailable for another program's file, or one that a newer build has written */
-export function checkLayout (database: Database, path: string): void {
+/**
+ * @param options.arriving a log that is being moved here is expected
+ * @throws SyncError storage_unavailable for another program's file, one that a newer build has written, or half a log
+ */
+export function checkLayout (database: Database, path: string, { arriving = false } = {}): void {
   if (isEmpty(database)) return
   if (database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
     throw new SyncError('storage_unavailable', { detail: `${path} is a database of another program: name another file` })
@@ -179,6 +182,9 @@ export function checkLayout (database: Database, path: string): void {
     throw new SyncError('storage_unavailable', {
       detail: `${path} has layout ${layout}, this build knows layouts up to ${migrations.length}: start the newer build that wrote it, or restore a backup made before`
     })
+  }
+  if (!arriving && database.prepare("SELECT count(*) FROM meta WHERE key = 'moving'").pluck().get() !== 0) {
+    throw new SyncError('storage_unavailable', { detail: `${path} is the target of a copy that has not ended: run the same pocket-server copy again, which goes on, or delete the file to give it up` })
   }
 }
 

@@ -43,6 +43,28 @@ export function startWriting (path: string, start: StartOptions): Connections {
   }
 }
 
+/**
+ * Opens a log that moves, without an epoch: it is not served.
+ * @param arriving the log comes here, and the file is created where there is none; else it must be there
+ */
+export function startMoving (path: string, { options, arriving }: { options: Resolved, arriving: boolean }): Database {
+  finishRestore(path)
+  refuseLoss(path)
+  inspect(path, { arriving })
+  const database = connect(path, options)
+  try {
+    if (!arriving && isEmpty(database)) throw new SyncError('storage_unavailable', { detail: `${path} holds no log: name one` })
+    migrate(database)
+    if (!arriving) return database
+    assertSynchronous(database, options)
+    writeMark(path)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
 function begin (path: string, { options, distrust }: StartOptions): Connections {
   inspect(path)
   const writer = connect(path, options)
@@ -70,11 +92,11 @@ function refuseLoss (path: string): void {
 }
 
 /** Looks at an existing file before anything in it is changed. */
-function inspect (path: string): void {
+function inspect (path: string, { arriving = false } = {}): void {
   if (path === MEMORY || fileBytes(path) === 0) return
   const database = openDatabase(path, { timeout: 0 })
   try {
-    checkLayout(database, path)
+    checkLayout(database, path, { arriving })
     if (isEmpty(database) && existsSync(markOf(path))) throw lost(path)
   } finally {
     database.close()

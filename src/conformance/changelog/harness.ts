@@ -4,8 +4,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { ChangeStore, NewEntry, Page, Push, ReadQuery, Row, StoredEntry, Supports } from '../../changelog/changelog.ts'
 
 export interface OpenedLog {
+  /** Not opened: its methods do that. */
   readonly store: ChangeStore
-  /** Closes the store and opens the same place again, as a node that restarts does. The former store stays closed. */
+  /** Closes the store and returns another for the same place, not opened either, as for a node that restarts. The former store stays closed. */
   reopen (): Promise<ChangeStore>
   /** Closes whatever is open and removes the place. */
   destroy (): Promise<void>
@@ -21,9 +22,12 @@ export interface ChangeLogSuiteOptions {
 /** A promise of the port and the test that holds it; each runs against an empty log of its own. */
 export interface Promised {
   readonly title: string
-  readonly run: (opened: OpenedLog) => Promise<unknown>
+  /** @param open opens another log; the test's own to destroy */
+  readonly run: (opened: OpenedLog, open: ChangeLogSuiteOptions['open']) => Promise<unknown>
   /** Whether the promise is given by a store that supports this; absent = by every one. */
   readonly given?: (supports: Supports) => boolean
+  /** Whether it is about stores like this one; absent = about every one. */
+  readonly of?: (store: ChangeStore) => boolean
 }
 
 export function promise (title: string, run: Promised['run']): Promised {
