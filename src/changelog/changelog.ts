@@ -1,6 +1,5 @@
 /**
  * PORT: the change log, the truth of the server.
- *
  * - document: a JSON object with an `_id`, living in a collection
  * - entry: a change that the server accepted, with its sequence
  * - sequence: the entry's place in the one order of the log: a positive integer, never reused, never going back
@@ -10,7 +9,6 @@
  * - channel: a name under which a document is filed
  * - identity: the digest by which a repeated change is known
  * - journal: losers of conflicts and refused changes; they have no sequence
- *
  * `ChangeLog` is what an application may implement itself; `ChangeStore` is the richer port of our own
  * adapters. `src/conformance/changelog.ts` holds every adapter to the promises written here.
  */
@@ -174,6 +172,8 @@ export interface ReadQuery {
   readonly channels?: readonly string[]
   /** Without `channels`: each row also says where its document was filed after this position. */
   readonly filedAfter?: number
+  /** Not from a copy that has not reached this sequence and those of `after`. */
+  readonly atLeast?: number
   /** Rows at most; ≥ 1. */
   readonly limit: number
   /** Stop after the row with which the documents' text passes this many bytes; at least one row is returned. */

@@ -99,7 +99,7 @@ interface Step {
 const beginning: Position = { after: 0, epoch: undefined, snapshot: undefined, scope: undefined, head: undefined }
 
 function positionOf (place: Resumption | null): Position {
-  return place === null ? beginning : { after: place.after, epoch: place.epoch, snapshot: place.head, scope: place.scope, head: undefined }
+  return place === null ? beginning : { after: place.after, epoch: place.epoch, snapshot: place.head, scope: place.scope, head: `${place.head}.${place.epoch}` }
 }
 
 /** Who has nothing is told of no removals, and so no superseded versions matter. */
