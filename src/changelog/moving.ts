@@ -70,8 +70,9 @@ export interface MoveSource {
 
 export interface MovableStore extends ChangeStore {
   /**
-   * In place of `open`, for `facts` and `part` alone: creates nothing, begins no epoch, and keeps others from writing
-   * where the medium can. Both work on an open store too.
+   * In place of `open`, for `facts` and `part`: creates nothing, changes nothing, begins no epoch. One process per file
+   * keeps others from writing meanwhile; of a log on a server, which others may serve, everything that only asks works
+   * as well: the program looks at it so. `facts` and `part` work on an open store too.
    * @throws SyncError storage_unavailable when there is no log, another holds it, or it is the target of a move that has not ended
    */
   openAtRest (): Promise<void>
