@@ -2,6 +2,7 @@
 import type { Backup, BackupOptions, Restored, RestoreOptions } from './changelog/backup.ts'
 import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
 import type { LogView } from './changelog/view.ts'
+import { isNetworked } from './changelog/networked.ts'
 import { defaultRetention, type Retention } from './config.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 
@@ -57,9 +58,15 @@ export async function restoreLog (name: string, backup: string, options: Restore
   return await restoreFile(path, backup, options)
 }
 
-function fileOf (name: string): string {
+/** The path of a log that is kept in a file; null of one that is not. */
+export function pathOf (name: string): string | null {
   const path = name.startsWith('sqlite:') ? name.slice('sqlite:'.length) : name
-  if (path === '' || path === 'memory:' || /^:?[a-z][a-z0-9+.-]+:/i.test(path)) throw new TypeError(`${name} names no file: this works on a log in a file, by its path or as sqlite:<path>`)
+  return path === '' || path === 'memory:' || /^:?[a-z][a-z0-9+.-]+:/i.test(path) ? null : path
+}
+
+function fileOf (name: string): string {
+  const path = pathOf(name)
+  if (path === null) throw new TypeError(`${name} names no file: this works on a log in a file, by its path or as sqlite:<path>`)
   return path
 }
 
@@ -78,8 +85,23 @@ export async function wholeStore (log: ChangeLog): Promise<ChangeStore> {
   return new PlainChangeStore(log)
 }
 
-/** Hints within this process. */
-export async function openPubSub (): Promise<PubSub> {
-  const { MemoryPubSub } = await import('./pubsub/memory.ts')
-  return new MemoryPubSub()
+/**
+ * Hints between the nodes that share a log.
+ * @param store decides where no name does: over the server that it lies on itself, else within this process
+ * @param name `memory`, `redis://…` or `postgres://…`
+ * @throws TypeError for another name, or saying what to install
+ */
+export async function openPubSub (store?: ChangeStore, name?: string): Promise<PubSub> {
+  const server = store !== undefined && isNetworked(store) ? await store.server() : null
+  const scheme = name === undefined ? server?.kind ?? 'memory' : /^(memory$|[a-z]+(?=:))/i.exec(name)?.[0].toLowerCase()
+  if (scheme === 'memory') return new (await import('./pubsub/memory.ts')).MemoryPubSub()
+  if (scheme === 'redis' || scheme === 'rediss') {
+    const { RedisPubSub } = await import('./pubsub/redis.ts')
+    return server?.kind === 'redis' ? new RedisPubSub(name ?? server.redis, { prefix: server.prefix }) : new RedisPubSub(name!)
+  }
+  if (scheme === 'postgres' || scheme === 'postgresql') {
+    const { PostgresPubSub } = await import('./pubsub/postgres.ts')
+    return server?.kind === 'postgres' ? new PostgresPubSub(name ?? server.pool, { schema: server.schema }) : new PostgresPubSub(name!)
+  }
+  throw new TypeError('there is no pubsub of that name; there are redis://…, postgres://… and memory')
 }

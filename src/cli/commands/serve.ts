@@ -1,5 +1,8 @@
 import { pino, type Logger } from 'pino'
+import { openPubSub } from '../../backends.ts'
+import type { ChangeStore } from '../../changelog/changelog.ts'
 import type { TlsOptions } from '../../edge.ts'
+import type { PubSub } from '../../pubsub/pubsub.ts'
 import { PocketServer, version } from '../../server.ts'
 import { oneOf, wholeNumber } from '../arguments.ts'
 import { command, type World } from '../command.ts'
@@ -7,6 +10,7 @@ import { edgeOf, edgeOptions, watchTls } from '../edge.ts'
 import { CommandError, exitCodes } from '../exit.ts'
 import { isShown, jwtFiles, jwtOf, jwtOptions } from '../jwt.ts'
 import { dbOption, openForWriting } from '../log.ts'
+import { masked } from '../masked.ts'
 import { publicOf, publicOption } from '../public.ts'
 import { retentionOf, retentionOptions } from '../retention.ts'
 import { strategyOf, strategyOption } from '../strategy.ts'
@@ -23,6 +27,7 @@ export const serve = command({
     port: { type: 'string', value: '<n>', env: 'POCKET_PORT', default: '3000', summary: 'port; 0 picks a free one' },
     host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
+    pubsub: { type: 'string', value: '<url>', env: 'POCKET_PUBSUB', summary: 'hints between nodes: redis://…, postgres://… or memory' },
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, without authentication' },
     'public-collections': publicOption,
     ...jwtOptions,
@@ -44,16 +49,18 @@ export const serve = command({
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
     if (isShown(options['jwt-secret'], world.env)) logger.warn({}, '--jwt-secret: everybody on this machine can read arguments; use POCKET_JWT_SECRET or POCKET_JWT_SECRET_FILE')
     const store = await openForWriting(options.db, { retention })
-    const pocket = new PocketServer({ changeLog: store, ...jwt !== undefined && { jwt }, ...edge, open: options.open, publicCollections, conflictStrategy, retention, logger })
+    const pubsub = await pubsubOf(store, options.pubsub)
+    const pocket = new PocketServer({ changeLog: store, pubsub, ...jwt !== undefined && { jwt }, ...edge, open: options.open, publicCollections, conflictStrategy, retention, logger })
     const unwatch = watchTls(options, read => renewTls(pocket, read, logger))
     const close = async (): Promise<void> => {
       unwatch()
       await pocket.close()
+      await pubsub.close()
       await store.close()
     }
     try {
       const { url } = await pocket.listen(port, options.host)
-      await world.stdout.write(`pocket-server ${version} listens on ${url} (${options.db})\n`)
+      await world.stdout.write(`pocket-server ${version} listens on ${url} (${masked(options.db)})\n`)
     } catch (error) {
       await close()
       throw new CommandError('address', `cannot listen on ${options.host}:${port}: ${addressTrouble(error as NodeJS.ErrnoException)}`, error)
@@ -62,6 +69,16 @@ export const serve = command({
     return await untilSignal(world.signal, logger, close)
   }
 })
+
+/** @throws CommandError, and closes the store */
+async function pubsubOf (store: ChangeStore, name: string | undefined): Promise<PubSub> {
+  try {
+    return await openPubSub(store, name)
+  } catch (error) {
+    await store.close()
+    throw new CommandError('usage', `--pubsub: ${(error as Error).message}`, error)
+  }
+}
 
 /** A pair that is written one file after the other does not fit in between: the next look finds it. */
 function renewTls (pocket: PocketServer, read: () => Promise<TlsOptions | undefined>, logger: Logger): void {
