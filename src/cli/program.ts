@@ -5,6 +5,7 @@ import { requestOf } from './arguments.ts'
 import type { World } from './command.ts'
 import { CommandError, exitCodes, UsageError } from './exit.ts'
 import { commandHelp, programHelp } from './help.ts'
+import { masked } from './masked.ts'
 import { commands, groups, standard } from './registry.ts'
 import { harmlessLines } from './terminal.ts'
 
@@ -17,7 +18,7 @@ export async function runProgram (argv: readonly string[], world: World): Promis
     if ((error as NodeJS.ErrnoException | null)?.code === 'EPIPE') return exitCodes.ok
     if (!(error instanceof CommandError) && !(error instanceof SyncError)) throw error
     const hint = error instanceof UsageError ? '\nTry pocket-server --help' : ''
-    await world.stderr.write(`pocket-server: ${harmlessLines(error.message)}${hint}\n`)
+    await world.stderr.write(`pocket-server: ${harmlessLines(masked(error.message))}${hint}\n`)
     return exitCodes[error instanceof CommandError ? error.kind : 'failed']
   }
 }

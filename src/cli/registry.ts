@@ -4,6 +4,7 @@ import { audit } from './commands/audit.ts'
 import { backup } from './commands/backup.ts'
 import { check } from './commands/check.ts'
 import { compact } from './commands/compact.ts'
+import { copy } from './commands/copy.ts'
 import { doctor } from './commands/doctor.ts'
 import { erase } from './commands/erase.ts'
 import { exportDocuments } from './commands/export.ts'
@@ -21,7 +22,7 @@ import type { Group } from './help.ts'
 export const groups: readonly Group[] = [
   { title: 'Serve', commands: [serve, token, doctor] },
   { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, audit, check] },
-  { title: 'Save it and put it back', commands: [backup, restore] },
+  { title: 'Save it and put it back, or elsewhere', commands: [backup, restore, copy] },
   { title: 'Move documents', commands: [exportDocuments, importDocuments] },
   { title: 'Change the log, while no server uses it', commands: [revert, erase, compact] }
 ]
