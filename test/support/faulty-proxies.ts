@@ -69,7 +69,7 @@ const nginx: Faulty = {
     'location /sync/': ['proxy_set_header Authorization "";', 'proxy_set_header Last-Event-ID "";', 'add_header Access-Control-Allow-Origin * always;']
   },
   configure (place, lines) {
-    const { folder, port, target, cert, key } = place
+    const { folder, port, targets: [target], cert, key } = place
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')
     const conf = file(place, 'nginx.conf', `daemon off; pid nginx.pid; error_log stderr warn; events {}
 http {
@@ -110,7 +110,7 @@ const haproxy: Faulty = {
     ]
   },
   configure (place, lines) {
-    const { port, target, pem } = place
+    const { port, targets: [target], pem } = place
     const conf = file(place, 'haproxy.cfg', `global
   maxconn 200
 cache leak
@@ -143,7 +143,7 @@ const caddy: Faulty = {
     reverse_proxy: ['buffer_responses', 'header_up -Authorization', 'header_up -Last-Event-ID', 'lb_policy cookie node', 'transport http {\n  read_timeout 2s\n}', '@wrong status 404\nhandle_response @wrong {\n  respond "Sorry" 404\n}']
   },
   configure (place, lines) {
-    const { folder, port, target, cert, key } = place
+    const { folder, port, targets: [target], cert, key } = place
     const conf = file(place, 'Caddyfile', `{
   admin off
   auto_https disable_redirects
@@ -179,7 +179,7 @@ const apache: Faulty = {
     ]
   },
   configure (place, lines) {
-    const { folder, port, target, cert, key } = place
+    const { folder, port, targets: [target], cert, key } = place
     mkdirSync(join(folder, 'cache'))
     chmodSync(join(folder, 'cache'), 0o777)
     const modules = ['mpm_event', 'authz_core', 'socache_shmcb', 'ssl', 'proxy', 'proxy_http', 'headers', 'setenvif', 'filter', 'deflate', 'cache', 'cache_disk', 'http2']
@@ -223,7 +223,7 @@ const varnish: Faulty = {
     vcl_deliver: ['set resp.http.Access-Control-Allow-Origin = "*, *";', 'set resp.http.Cache-Control = "public, max-age=60";']
   },
   configure (place, lines) {
-    const { folder, port, target } = place
+    const { folder, port, targets: [target] } = place
     const subs = ['vcl_recv', 'vcl_backend_response', 'vcl_deliver'].map(name => `sub ${name} {\n${joined(lines, name)}\n}`)
     const vcl = file(place, 'default.vcl', `vcl 4.1;\nbackend default { .host = "127.0.0.1"; .port = "${target}";\n${joined(lines, 'backend')}\n}\n${subs.join('\n')}\n`)
     const jail = ['-j', process.getuid?.() === 0 ? 'unix' : 'none']
