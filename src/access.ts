@@ -29,6 +29,9 @@ export type Channels = (collection: string, document: AppDocument) => readonly s
 /** The channels that a user reads. Asked for every page and live batch. */
 export type ChannelsOf = (user: any) => readonly string[] | Promise<readonly string[]>
 
+/** Whose log a user's changes are in: 1 to 128 characters, none of them a control character. What it throws lets nobody in. */
+export type TenantOf = (user: any) => string | Promise<string>
+
 /** Changes whenever what `authorize` lets a user read changes for another reason than the documents: clients then start over. */
 export type AccessVersion = (user: any) => string | number | Promise<string | number>
 
@@ -43,6 +46,8 @@ export interface AccessOptions {
   channelsOf?: ChannelsOf
   /** A value that changes when a user's rights do; see [Authorization](#authorization). */
   accessVersion?: AccessVersion
+  /** Gives each tenant a log of its own: `(user) => string`, sync or async; with authentication. See [Tenants](#tenants). */
+  tenant?: TenantOf
 }
 
 /** The rules that were given; null for those that were not. Of public collections they say that everybody may read them. */
@@ -53,14 +58,16 @@ export type AccessRules = { readonly [Name in keyof AccessOptions]-?: NonNullabl
 
 const PUBLIC_CHANNEL = '*public*'
 
-const names = ['authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion'] as const satisfies ReadonlyArray<keyof AccessOptions>
+const names = ['authenticate', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'tenant'] as const satisfies ReadonlyArray<keyof AccessOptions>
 
 /** @param open collections that everybody may read: about reads of them no rule is asked. @throws TypeError naming the option that is wrong */
 export function resolveAccess (options: AccessOptions, open: ReadonlySet<string> = new Set()): AccessRules {
   for (const name of names) if (options[name] !== undefined && typeof options[name] !== 'function') throw new TypeError(`${name} must be a function`)
-  const { authenticate = null, authorize = null, channels = null, channelsOf = null, accessVersion = null } = options
+  const { authenticate = null, authorize = null, channels = null, channelsOf = null, accessVersion = null, tenant = null } = options
   if ((channels === null) !== (channelsOf === null)) throw new TypeError('channels and channelsOf need each other: one files documents, the other says who reads them')
-  const rules = { authenticate, authorize, channels, channelsOf, accessVersion, publicChannel: open.size === 0 ? null : PUBLIC_CHANNEL }
+  if (tenant !== null && authenticate === null) throw new TypeError('tenant needs authenticate or jwt: without them there are no users, and nobody belongs to a tenant')
+  if (tenant !== null && open.size > 0) throw new TypeError('tenant and publicCollections exclude each other: who reads without a token belongs to no tenant')
+  const rules = { authenticate, authorize, channels, channelsOf, accessVersion, tenant, publicChannel: open.size === 0 ? null : PUBLIC_CHANNEL }
   return Object.freeze(open.size === 0 ? rules : { ...rules, ...opened(rules, open) })
 }
 

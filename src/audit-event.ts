@@ -12,6 +12,8 @@ export interface AuditEvent {
   readonly userId: string | null
   readonly clientId: string | null
   readonly address: string | null
+  /** Whose log it concerns; null where there are no tenants. */
+  readonly tenant: string | null
   readonly collection: string | null
   readonly documentId: string | null
   /** Of a refusal its error code, of an operator's change its status, of a seal the newest block's hash. */

@@ -10,14 +10,15 @@ import { Authentication } from './http/authenticate.ts'
 import { BytesInFlight, RequestsInFlight } from './http/in-flight.ts'
 import { parseMessage } from './http/json-gate.ts'
 import { Activity } from './http/services.ts'
-import type { Services } from './http/services.ts'
+import type { LogServices, NodeServices, Services } from './http/services.ts'
 import { checkChange } from './http/validate.ts'
 import { Access } from './sync/access.ts'
 import { Audit } from './sync/audit.ts'
 import { Changes } from './sync/changes.ts'
 import type { Clock } from './sync/clock.ts'
+import { Crowd } from './sync/crowd.ts'
 import { Erasures } from './sync/erasures.ts'
-import { LiveFeed } from './sync/feed.ts'
+import { LiveFeed, type FeedOptions } from './sync/feed.ts'
 import { Histories } from './sync/history.ts'
 import { Housekeeping } from './sync/housekeeping.ts'
 import type { PushDeps } from './sync/message.ts'
@@ -46,8 +47,11 @@ function wantsDebug (logger: Logger & { isLevelEnabled?: (level: string) => bool
   return logger.isLevelEnabled?.('debug') ?? logger !== quiet
 }
 
-/** What the server itself opens and closes beside what the routes call. */
-export interface Parts extends Services {
+/** What belongs to the node. */
+export type Node = Omit<NodeServices, 'logs'> & { readonly crowd: Crowd }
+
+/** What the server itself uses of a log, beside what the routes call. */
+export interface LogParts extends LogServices {
   readonly feed: LiveFeed
   readonly housekeeping: Housekeeping
   readonly revivals: Revivals
@@ -56,32 +60,17 @@ export interface Parts extends Services {
   readonly erasures: Erasures | null
 }
 
-/** The services that the routes call, over one open change log. */
-export function compose (config: Config, { store, bell, draining, ...edge }: Pick<Services, 'store' | 'bell' | 'draining' | 'addressOf' | 'rateLimits'>): Parts {
-  const { limits, logger, retention, access: rules } = config
-  const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed: nothing was allowed by it') })
-  const audit = new Audit({ clock, logger, onAudit: config.onAudit })
-  const views = new Views({ store, access, rules })
-  const publicViews = new PublicViews({ store, access, rules })
-  const sight = new Sight({ store, rules, access, views })
-  const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
-  const feed = feedOf(config, { store, bell, views })
-  const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
+export type Parts = Services & LogParts
+
+export function composeNode (config: Config, { draining, ...edge }: Pick<NodeServices, 'draining' | 'addressOf' | 'rateLimits'>): Node {
+  const { limits, logger } = config
   return {
     config,
     clock,
-    store,
-    bell,
     version,
+    crowd: new Crowd(),
     ...whoAsks(config),
-    pushes,
-    ...readsOf(config, { store, bell, views, publicViews }),
-    histories: new Histories({ store, limits, sight, clock }),
-    revivals: new Revivals({ store, clock, pushes, audit, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
-    feed,
-    housekeeping: new Housekeeping({ store, clock, retention, interval: config.compactInterval, random: Math.random, logger }),
-    ...auditParts(store, { audit, pushes, feed, logger }),
-    audit,
+    audit: new Audit({ clock, logger, onAudit: config.onAudit }),
     activity: new Activity(),
     inFlight: new BytesInFlight(limits.inFlightBytes, limits.inFlightBytesPerUser),
     requestsInFlight: new RequestsInFlight(limits.requestsPerUser),
@@ -92,13 +81,59 @@ export function compose (config: Config, { store, bell, draining, ...edge }: Pic
   }
 }
 
-function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<Services, 'store' | 'bell'> & { views: Views, publicViews: Views }): Pick<Services, 'pulls' | 'changes' | 'snapshots'> {
+export interface LogDeps extends Pick<LogServices, 'store' | 'bell'> {
+  /** Whose it is; null where there are no tenants. */
+  readonly tenant: string | null
+  /** A stream of this log has ended. */
+  readonly onStreamGone?: () => void
+}
+
+/** The rules over one open change log. */
+export function composeLog (node: Pick<Node, 'config' | 'crowd' | 'audit'>, { store, bell, tenant, onStreamGone = () => {} }: LogDeps): LogParts {
+  const config = tenant === null ? node.config : ofTenant(node.config, tenant)
+  const audit = node.audit.of(tenant)
+  const { limits, logger, retention, access: rules } = config
+  const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed: nothing was allowed by it') })
+  const views = new Views({ store, access, rules })
+  const publicViews = new PublicViews({ store, access, rules })
+  const sight = new Sight({ store, rules, access, views })
+  const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
+  const feed = feedOf(config, { store, bell, views, crowd: node.crowd, onStreamGone })
+  const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
+  return {
+    store,
+    bell,
+    pushes,
+    ...readsOf(config, { store, bell, views, publicViews }),
+    histories: new Histories({ store, limits, sight, clock }),
+    revivals: new Revivals({ store, clock, pushes, audit, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
+    feed,
+    housekeeping: new Housekeeping({ store, clock, retention, interval: config.compactInterval, random: Math.random, logger }),
+    ...auditParts(store, { audit, pushes, feed, logger })
+  }
+}
+
+/** Of what one log keeps in memory for its streams, since there are many. */
+const RINGS = 16
+
+/** Lines of the log say whose log they are about. */
+function ofTenant ({ logger, limits, ...config }: Config, tenant: string): Config {
+  const say = (level: keyof Logger) => (fields: object, message: string): void => { logger[level]({ tenant, ...fields }, message) }
+  return {
+    ...config,
+    limits: { ...limits, ringBytes: Math.ceil(limits.ringBytes / RINGS) },
+    logger: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+  }
+}
+
+function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<LogServices, 'store' | 'bell'> & { views: Views, publicViews: Views }): Pick<LogServices, 'pulls' | 'changes' | 'snapshots'> {
   const pulls = new Pulls({ ...log, clock, limits, views })
   const changes = new Changes({ pulls, publicPulls: new Pulls({ ...log, clock, limits, views: publicViews, turns: new OneByOne() }), publicCollections })
   return { pulls, changes, snapshots: new Snapshots({ store: log.store, views, publicViews, isPublic: names => changes.isPublic(names) }) }
 }
 
-function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logger, ...config }: Config, parts: Pick<Services, 'store' | 'bell'> & { views: Views }): LiveFeed {
+function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logger, ...config }: Config, { onStreamGone, ...parts }: Pick<FeedOptions, 'store' | 'bell' | 'views' | 'crowd'> & { onStreamGone: () => void }): LiveFeed {
+  const told = harmless(config.onClientDisconnect, logger)
   return new LiveFeed({
     ...parts,
     rules,
@@ -109,18 +144,21 @@ function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logg
     random: Math.random,
     onError: error => logger.error({ err: error }, 'the streams cannot read the change log'),
     onConnect: harmless(config.onClientConnect, logger),
-    onDisconnect: harmless(config.onClientDisconnect, logger)
+    onDisconnect: client => {
+      told(client)
+      onStreamGone()
+    }
   })
 }
 
-function auditParts (store: ChangeStore, { audit, pushes, feed, logger }: { audit: Audit, pushes: Pushes, feed: LiveFeed, logger: Logger }): Pick<Parts, 'sealing' | 'erasures'> {
+function auditParts (store: ChangeStore, { audit, pushes, feed, logger }: { audit: Pick<Audit, 'note'>, pushes: Pushes, feed: LiveFeed, logger: Logger }): Pick<LogParts, 'sealing' | 'erasures'> {
   if (!isAudited(store)) return { sealing: null, erasures: null }
   store.onSeal(({ hash }) => audit.note({ type: 'sealed', code: hash }))
   return { sealing: new Sealing({ store, clock, logger }), erasures: new Erasures({ store, clock, pushes, audit, newId: randomUUID, onErased: () => feed.forget() }) }
 }
 
 /** @throws TypeError where the store cannot erase */
-export function erasuresOf ({ erasures }: Pick<Parts, 'erasures'>): Erasures {
+export function erasuresOf ({ erasures }: Pick<LogParts, 'erasures'>): Erasures {
   if (erasures === null) throw new TypeError('this change log cannot erase: SqliteChangeLog can')
   return erasures
 }
@@ -131,11 +169,11 @@ function conflictRules ({ collections, logger }: Config): PushDeps['conflicts'] 
 }
 
 /** Who asks, and at start what of that the operator may not have meant. */
-function whoAsks (config: Config): Pick<Services, 'authentication' | 'tickets'> {
-  const { access: { authenticate }, ticketStore, limits, logger } = config
+function whoAsks (config: Config): Pick<NodeServices, 'authentication' | 'tickets'> {
+  const { access: { authenticate, tenant }, ticketStore, limits, logger } = config
   for (const warning of warningsOf(config)) logger.warn({}, warning)
   return {
-    authentication: new Authentication({ authenticate: authenticate ?? (() => null), limits, logger, clock }),
+    authentication: new Authentication({ authenticate: authenticate ?? (() => null), tenant, limits, logger, clock }),
     tickets: new Tickets(ticketStore ?? new MemoryTickets(limits), clock.now)
   }
 }

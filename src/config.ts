@@ -78,6 +78,8 @@ export const defaultLimits = {
   socketBytes: 256 * KiB,
   /** Newest entries kept encoded, shared by all streams. */
   ringBytes: 16 * MiB,
+  /** Tenants whose logs are open at once, six files and about 1 MiB each in SQLite: beyond, those that nobody uses are closed; while all are in use, 503. */
+  tenantsOpen: 500,
   /** Sockets without end: in all, where the server listens itself. */
   connections: 20_000,
   /** Slow-loris by many sockets: of one address, or an IPv6 network of 64 bits; not of this machine or a proxy that is trusted. */
@@ -131,6 +133,8 @@ export interface StreamClient {
   readonly id: string
   readonly userId: string | null
   readonly clientId: string | null
+  /** Whose log it reads; null where there are no tenants. */
+  readonly tenant: string | null
   readonly collections: readonly string[] | null
   /** The cursor it came with, or `now`. */
   readonly since: string
@@ -236,7 +240,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'authenticate', 'jwt', 'ticketStore', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'publicCollections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'authenticate', 'jwt', 'ticketStore', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'tenant', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'publicCollections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect', 'onAudit'
 ])
 

@@ -38,6 +38,7 @@ const kinds = {
   not_authenticated: { status: 401, retry: 'login', message: 'This server wants to know who asks.', next: 'Send "Authorization: Bearer <token>".' },
   invalid_token: { status: 401, retry: 'login', message: 'The token is not valid.', next: 'Get a new one and send the message again, once.' },
   forbidden: { status: 403, retry: 'never', message: 'You may not do this.', next: 'Ask the operator for the right.' },
+  no_tenant: { status: 403, retry: 'never', message: 'This credential names no tenant, and so no documents.', next: 'Ask the operator for one that does.' },
   not_loopback: { status: 403, retry: 'never', message: 'Without authentication this server answers its own machine only.', next: 'Configure authentication, or start it with "open" if everybody may read and write everything.' },
   not_found: { status: 404, retry: 'never', message: 'There is nothing at this path.', next: 'GET /sync/info lists what this server offers.' },
   method_not_allowed: { status: 405, retry: 'never', message: 'This path does not take this method.', next: 'Use one that the Allow header names.' },

@@ -1,11 +1,11 @@
 /** What `@pocket/server` exports; nothing inside imports it. */
-export { PocketServer, type Listening, type Middleware, type ServerHealth } from './server.ts'
+export { PocketServer, type InTenant, type Listening, type Middleware, type ServerHealth } from './server.ts'
 export { MemoryChangeLog } from './changelog/memory.ts'
 export { SqliteChangeLog } from './changelog/sqlite.ts'
 export type { AuditEvent } from './audit-event.ts'
 export { SyncError, catalogue, type ErrorCode } from './errors.ts'
 export type { Ticket, TicketStore } from './auth/tickets.ts'
-export type { AccessVersion, Authenticate, Authorize, Channels, ChannelsOf, User } from './access.ts'
+export type { AccessVersion, Authenticate, Authorize, Channels, ChannelsOf, TenantOf, User } from './access.ts'
 export type { CollectionOptions, Conflict, ConflictStrategy, ResolveConflict } from './collections.ts'
 export type { PocketServerOptions as ServerConfig, PocketServerOptions, Limits, Logger, Retention, StreamClient } from './config.ts'
 export type { AuditStore, Erased, ErasedUser, EraseOptions, Seal, WrittenBy } from './changelog/audit.ts'

@@ -2,7 +2,7 @@
 import type { PushResponse } from '../schema/push-response.ts'
 import { openPubSub } from './backends.ts'
 import type { ChangeStore } from './changelog/changelog.ts'
-import { clock, compose } from './compose.ts'
+import { clock, composeLog, composeNode } from './compose.ts'
 import { resolveConfig, type PocketServerOptions } from './config.ts'
 import { parseMessage } from './http/json-gate.ts'
 import { asPush } from './http/validate.ts'
@@ -23,9 +23,10 @@ export interface LocalPushes {
 export async function openLocalPushes (store: ChangeStore, options: Pick<PocketServerOptions, 'conflictStrategy'> = {}): Promise<LocalPushes> {
   const config = resolveConfig({ ...options, changeLog: store })
   const { limits } = config
-  const pubsub = await openPubSub()
+  const pubsub = await openPubSub(store)
   const bell = new Doorbell(pubsub, clock, config.pollInterval)
-  const { pushes } = compose(config, { store, bell, draining: new AbortController().signal, addressOf: () => null, rateLimits: null })
+  const node = composeNode(config, { draining: new AbortController().signal, addressOf: () => null, rateLimits: null })
+  const { pushes } = composeLog(node, { store, bell, tenant: null })
   return {
     async push (body, clientId) {
       const { value, condemned } = await parseMessage(body, { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush })

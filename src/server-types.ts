@@ -14,5 +14,10 @@ export interface ServerHealth {
   readonly detail: string | null
 }
 
+/** Whose log it is about: to be said where the server has tenants, and only there. */
+export interface InTenant {
+  readonly tenant?: string
+}
+
 /** Express middleware, and whatever else calls `(request, response, next)`. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void

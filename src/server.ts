@@ -7,6 +7,7 @@ import { erasuresOf, type Parts } from './compose.ts'
 import type { Erased, ErasedUser, EraseOptions } from './changelog/audit.ts'
 import type { Backup, BackupOptions, BackupStore } from './changelog/backup.ts'
 import type { ChangeStore, CompactPolicy, JournalQuery, JournalRow } from './changelog/changelog.ts'
+import { hasTenants } from './changelog/networked.ts'
 import { resolveConfig } from './config.ts'
 import type { Config, PocketServerOptions, StreamClient } from './config.ts'
 import type { TlsOptions } from './edge.ts'
@@ -17,15 +18,15 @@ import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
 import { Listeners } from './http/listeners.ts'
 import type { Listening } from './http/listeners.ts'
-import { drain, start, stop, type Running } from './lifecycle.ts'
-import type { Middleware, ServerHealth } from './server-types.ts'
+import { drain, NO_TENANTS, start, stop, type Running } from './lifecycle.ts'
+import type { InTenant, Middleware, ServerHealth } from './server-types.ts'
 import type { Caller } from './sync/caller.ts'
 import type { HistoryQuery } from './sync/history.ts'
 import type { History } from '../schema/history.ts'
 import type { Result } from '../schema/push-response.ts'
 
 export type { Listening } from './http/listeners.ts'
-export type { Middleware, ServerHealth } from './server-types.ts'
+export type { InTenant, Middleware, ServerHealth } from './server-types.ts'
 export { version } from './compose.ts'
 
 /** Whoever holds the server object is no client. */
@@ -55,6 +56,7 @@ export class PocketServer {
     setMaxListeners(0, this.#draining.signal)
     this.#listeners = new Listeners(this.#config, this.#dispatch)
     if (options.changeLog !== undefined) assertChangeLog(options.changeLog)
+    if (options.tenant !== undefined && options.changeLog !== undefined && !hasTenants(options.changeLog as ChangeStore)) throw new TypeError(NO_TENANTS)
   }
 
   /**
@@ -123,7 +125,7 @@ export class PocketServer {
 
   /** The open streams. */
   getClients (): StreamClient[] {
-    return this.#running?.services.feed.clients() ?? []
+    return this.#running?.logs.parts().flatMap(({ feed }) => feed.clients()) ?? []
   }
 
   /**
@@ -132,7 +134,7 @@ export class PocketServer {
    * good is for `authenticate` to say
    */
   disconnectClient (id: string, reason?: 'token-revoked'): boolean {
-    return this.#running?.services.feed.disconnect(id, reason) ?? false
+    return this.#running?.logs.parts().some(({ feed }) => feed.disconnect(id, reason)) ?? false
   }
 
   /**
@@ -142,10 +144,11 @@ export class PocketServer {
    * @throws TypeError for a log that is not kept in a file; SyncError storage_unavailable when a file is there
    * already or the copy cannot be made: nothing is left of it
    */
-  async backup (path: string, options: BackupOptions = {}): Promise<Backup> {
-    const { services: { store } } = await this.#start()
-    if (!('backup' in store)) throw new TypeError('this change log is not kept in a file: back it up with the tools of its database')
-    return await (store as ChangeStore & BackupStore).backup(path, options)
+  backup (path: string, { tenant, ...options }: BackupOptions & InTenant = {}): Promise<Backup> {
+    return this.#work(tenant, async ({ store }) => {
+      if (!('backup' in store)) throw new TypeError('this change log is not kept in a file: back it up with the tools of its database')
+      return await (store as ChangeStore & BackupStore).backup(path, options)
+    })
   }
 
   async healthCheck (): Promise<ServerHealth> {
@@ -158,8 +161,8 @@ export class PocketServer {
   }
 
   /** A document's kept versions, newest first, and what of it the journal holds; of an unknown document none. */
-  history (collection: string, documentId: string, query: HistoryQuery = {}): Promise<History> {
-    return this.#work(async ({ histories }) => JSON.parse(await histories.text({ collection, documentId }, query, operator)) as History)
+  history (collection: string, documentId: string, { tenant, ...query }: HistoryQuery & InTenant = {}): Promise<History> {
+    return this.#work(tenant, async ({ histories }) => JSON.parse(await histories.text({ collection, documentId }, query, operator)) as History)
   }
 
   /**
@@ -167,39 +170,39 @@ export class PocketServer {
    * tombstone deletes. `conflict` when somebody wrote the document at the same moment: look again.
    * @throws SyncError not_found when that version is not kept
    */
-  revert (collection: string, documentId: string, sequence: number): Promise<Result> {
-    return this.#work(({ revivals }) => revivals.revert({ collection, documentId }, sequence, operator))
+  revert (collection: string, documentId: string, sequence: number, { tenant }: InTenant = {}): Promise<Result> {
+    return this.#work(tenant, ({ revivals }) => revivals.revert({ collection, documentId }, sequence, operator))
   }
 
   /** Losers of conflicts and refused changes, newest first. `raw` is what came, as text: it may be anything. */
-  journal (query: JournalQuery = {}): Promise<JournalRow[]> {
-    return this.#work(({ store }) => store.journal(query))
+  journal ({ tenant, ...query }: JournalQuery & InTenant = {}): Promise<JournalRow[]> {
+    return this.#work(tenant, ({ store }) => store.journal(query))
   }
 
   /**
    * Pushes a change of the journal again, on top of what stands, so that it wins. Its row goes once it is `applied`,
    * `merged` or `duplicate`; otherwise the result says why not. @throws SyncError not_found without such a row
    */
-  replayJournal (id: number): Promise<Result> {
-    return this.#work(({ revivals }) => revivals.replay(id, operator))
+  replayJournal (id: number, { tenant }: InTenant = {}): Promise<Result> {
+    return this.#work(tenant, ({ revivals }) => revivals.replay(id, operator))
   }
 
   /** Drops a row of the journal. @returns whether there was one */
-  discardJournal (id: number): Promise<boolean> {
-    return this.#work(async ({ store }) => await store.discardJournal([id]) > 0)
+  discardJournal (id: number, { tenant }: InTenant = {}): Promise<boolean> {
+    return this.#work(tenant, async ({ store }) => await store.discardJournal([id]) > 0)
   }
 
   /**
    * Erases a document: a deletion, which replicas learn of, and at once what the log holds of it. Its id stays in that.
    * @throws TypeError for a log that cannot erase, SyncError busy when somebody wrote it at the same moment
    */
-  erase (collection: string, documentId: string, options: EraseOptions = {}): Promise<Erased> {
-    return this.#work(parts => erasuresOf(parts).document({ collection, documentId }, options, operator))
+  erase (collection: string, documentId: string, { tenant, ...options }: EraseOptions & InTenant = {}): Promise<Erased> {
+    return this.#work(tenant, parts => erasuresOf(parts).document({ collection, documentId }, options, operator))
   }
 
   /** Erases every document that only this user wrote, and forgets who wrote this user's versions of the others. */
-  eraseUser (userId: string, options: EraseOptions = {}): Promise<ErasedUser> {
-    return this.#work(parts => erasuresOf(parts).user(userId, options, operator))
+  eraseUser (userId: string, { tenant, ...options }: EraseOptions & InTenant = {}): Promise<ErasedUser> {
+    return this.#work(tenant, parts => erasuresOf(parts).user(userId, options, operator))
   }
 
   /**
@@ -207,8 +210,8 @@ export class PocketServer {
    * @param policy what to drop instead: of each kind everything from before a time, in ms since 1970
    * @throws SyncError storage_unavailable
    */
-  async compact (policy?: CompactPolicy): Promise<void> {
-    await (await this.#start()).services.housekeeping.compact(policy)
+  compact (policy?: CompactPolicy, { tenant }: InTenant = {}): Promise<void> {
+    return this.#work(tenant, ({ housekeeping }) => housekeeping.compact(policy))
   }
 
   /**
@@ -232,11 +235,11 @@ export class PocketServer {
   }
 
   /** What `close` waits for, as for requests. */
-  async #work<T> (work: (parts: Parts) => Promise<T>): Promise<T> {
-    const { services } = await this.#start()
+  async #work<T> (tenant: string | undefined, work: (parts: Parts) => Promise<T>): Promise<T> {
+    const { services, logs } = await this.#start()
     services.activity.begin()
     try {
-      return await work(services)
+      return await logs.work(tenant, work)
     } finally {
       services.activity.end()
     }

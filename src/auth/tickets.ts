@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { SyncError } from '../errors.ts'
+import { accountOf } from './user.ts'
 import type { Session } from './user.ts'
 
 /** What a ticket stands for. */
@@ -51,7 +52,7 @@ export class MemoryTickets implements TicketStore {
       if (until > now) break
       this.take(old)
     }
-    const { id } = ticket.user
+    const id = accountOf(ticket)
     const own = this.#hashes.get(id) ?? new Set()
     const [oldest] = own
     if (oldest !== undefined && own.size >= this.#limits.ticketsPerUser) this.take(oldest)
@@ -65,7 +66,7 @@ export class MemoryTickets implements TicketStore {
     const ticket = this.#tickets.get(hash)
     if (ticket === undefined) return null
     this.#tickets.delete(hash)
-    const { id } = ticket.user
+    const id = accountOf(ticket)
     const own = this.#hashes.get(id)!
     own.delete(hash)
     if (own.size === 0) this.#hashes.delete(id)
@@ -101,8 +102,8 @@ export class Tickets {
     if (!TICKET.test(ticket)) return null
     const found = await this.#ask(() => this.#store.take(hashOf(ticket)))
     if (found === null || found.until <= this.#now()) return null
-    const { user, expiresAt } = found as { user: Session['user'], expiresAt: number | null }
-    return { user, expiresAt: expiresAt ?? Infinity }
+    const { user, tenant, expiresAt } = found as { user: Session['user'], tenant?: string, expiresAt: number | null }
+    return { user, ...tenant !== undefined && { tenant }, expiresAt: expiresAt ?? Infinity }
   }
 
   /** @throws SyncError authentication_unavailable: whether the ticket is good nobody knows */

@@ -3,6 +3,8 @@ import type { User } from '../access.ts'
 
 export interface Session {
   readonly user: User
+  /** Whose log the user's documents are in, where there are tenants. */
+  readonly tenant?: string
   /** When the credential ends, ms since 1970; Infinity where it does not. */
   readonly expiresAt: number
 }
@@ -26,6 +28,14 @@ export function sessionOf (answer: unknown, now: number): Session {
   // With what its class gives it: a rule may call its methods.
   const user = Object.create(Object.getPrototypeOf(answer) as object | null, { ...Object.getOwnPropertyDescriptors(answer), id, userId: id }) as User
   return { user, expiresAt: expiryOf(named['exp'], now) }
+}
+
+/**
+ * Under what limits count a user: users of two tenants may be called the same, and must not pay for each other. Neither
+ * name holds a control character.
+ */
+export function accountOf ({ user, tenant }: Pick<Session, 'user' | 'tenant'>): string {
+  return tenant === undefined ? user.id : `${tenant}\0${user.id}`
 }
 
 function idOf ({ id, userId, sub }: Readonly<Record<string, unknown>>): string {

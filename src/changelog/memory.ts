@@ -9,6 +9,7 @@ import { historyOf, journalOf, readPage, type Slice } from './memory-read.ts'
 import { Arrivals, factsOf, partOf } from './memory-moving.ts'
 import { MemoryState } from './memory-state.ts'
 import type { LogFacts, MovableStore, MovedPart, MovedRecord, MoveSource } from './moving.ts'
+import { assertTenant, type TenantStore } from './networked.ts'
 import type {
   ChangeEntry, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
@@ -21,7 +22,7 @@ export interface MemoryChangeLogOptions {
 
 const PAGE = 100
 
-export class MemoryChangeLog implements MovableStore {
+export class MemoryChangeLog implements MovableStore, TenantStore {
   readonly supports: Supports = { durable: false, sharedByProcesses: false, facts: true, channels: true }
   readonly #now: () => number
   #secret: Uint8Array = randomBytes(32)
@@ -29,9 +30,25 @@ export class MemoryChangeLog implements MovableStore {
   #begun = false
   #arrivals: Arrivals | null = null
   #closed = false
+  /** Of each tenant the newest: closed or not, it holds what there is. */
+  readonly #tenants = new Map<string, MemoryChangeLog>()
 
   constructor (options: MemoryChangeLogOptions = {}) {
     this.#now = options.now ?? Date.now
+  }
+
+  /** @see TenantStore; what it holds stays until this log goes, however often it is closed */
+  tenant (name: string): MemoryChangeLog {
+    assertTenant(name)
+    const log = new MemoryChangeLog({ now: this.#now })
+    const before = this.#tenants.get(name)
+    if (before !== undefined) {
+      log.#secret = before.#secret
+      log.#state = before.#state
+      log.#begun = before.#begun
+    }
+    this.#tenants.set(name, log)
+    return log
   }
 
   async open (): Promise<void> {

@@ -9,8 +9,10 @@ import { fileAnew } from './sqlite/filing.ts'
 import { Mover } from './sqlite/mover.ts'
 import { resolveOptions, type Resolved, type SqliteOptions } from './sqlite/options.ts'
 import { CommitQueue } from './sqlite/queue.ts'
+import { tenantOptions, tenantPath } from './sqlite/tenant.ts'
 import type { Backup, BackupOptions, BackupStore } from './backup.ts'
 import type { AuditStore, Erased, EraseOptions, Seal, WrittenBy } from './audit.ts'
+import type { TenantStore } from './networked.ts'
 import type { LogFacts, MovableStore, MovedPart, MovedRecord, MoveSource } from './moving.ts'
 import { appendedPush, appendedSequence } from './entry.ts'
 import { SyncError } from '../errors.ts'
@@ -32,8 +34,9 @@ const PAGE = 100
  * The change log in one SQLite file; beside it lie its `-wal`, `-shm`, `-lock`, `.mark` and `.ballast`.
  * @param path of the file, created when absent; `:memory:` keeps everything in memory
  */
-export class SqliteChangeLog implements MovableStore, BackupStore, AuditStore {
+export class SqliteChangeLog implements MovableStore, BackupStore, AuditStore, TenantStore {
   readonly supports: Supports
+  readonly #path: string
   readonly #options: Resolved
   readonly #medium: Medium
   readonly #queue: CommitQueue
@@ -45,12 +48,19 @@ export class SqliteChangeLog implements MovableStore, BackupStore, AuditStore {
 
   constructor (path: string, options: SqliteOptions = {}) {
     if (typeof path !== 'string' || path === '') throw new TypeError('SqliteChangeLog needs the path of a file')
+    this.#path = path
     this.#options = resolveOptions(options)
     this.supports = { durable: path !== MEMORY, sharedByProcesses: false, facts: true, channels: true }
     this.#medium = new Medium(path, this.#options)
     this.#audit = new AuditWork(this.#medium, { goOn: () => this.#closing === null, now: this.#options.now })
     this.#mover = new Mover(path, { options: this.#options, medium: this.#medium })
     this.#queue = new CommitQueue(jobs => this.#medium.write(({ writer }) => writer.commit(jobs)))
+  }
+
+  /** @see TenantStore; in a file of its own, `<path>.tenants/<name>.db`, which opening creates */
+  tenant (name: string): SqliteChangeLog {
+    if (this.#path === MEMORY) throw new TypeError('a log in memory alone has no files for tenants: MemoryChangeLog has tenants')
+    return new SqliteChangeLog(tenantPath(this.#path, name), tenantOptions(this.#options))
   }
 
   async open (): Promise<void> {

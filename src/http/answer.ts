@@ -5,7 +5,7 @@ import { codingOf, coderOf } from './coding.ts'
 import { etagOf, isKnown } from './etag.ts'
 import type { Exchange } from './exchange.ts'
 import { SAFE } from './head.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 
 export interface Answer {
   readonly body: string
@@ -21,7 +21,7 @@ export interface Answer {
 const WORTH_CODING = 1024
 
 /** Coded, where the client takes that and there is something to gain. */
-export function sendJson (services: Services, exchange: Exchange, answer: Answer): Promise<void> | void {
+export function sendJson (services: NodeServices, exchange: Exchange, answer: Answer): Promise<void> | void {
   const { body, headers = none, vary } = answer
   if (body.length <= WORTH_CODING && vary === undefined) return write(services, exchange, answer, body)
   const { request, response } = exchange
@@ -50,15 +50,15 @@ const none: readonly string[] = []
 const LARGE = 64 * 1024
 
 /** Attack: large answers that nobody reads. They count among what is in memory until they are out. */
-function hold ({ inFlight }: Services, { response, user }: Exchange, bytes: number): void {
+function hold ({ inFlight }: NodeServices, { response, account }: Exchange, bytes: number): void {
   const { stream } = response as { stream?: { destroyed: boolean } }
   if (bytes <= LARGE || (stream?.destroyed ?? response.closed)) return
-  const share = inFlight.of(user?.id ?? null)
+  const share = inFlight.of(account)
   if (!share.take(bytes)) throw new SyncError('overloaded', { detail: 'Too many large answers wait to be read; what was sent may have taken effect.' })
   response.once('close', () => share.give(bytes))
 }
 
-function write (services: Services, exchange: Exchange, answer: Answer, coded: string | Buffer): void {
+function write (services: NodeServices, exchange: Exchange, answer: Answer, coded: string | Buffer): void {
   const length = Buffer.byteLength(coded)
   hold(services, exchange, length)
   writeHead(services, exchange, answer, ['content-type', 'application/json', 'content-length', String(length)])
@@ -66,7 +66,7 @@ function write (services: Services, exchange: Exchange, answer: Answer, coded: s
 }
 
 /** Without a body of that kind the answer ends here. */
-function writeHead ({ draining }: Services, { request, response }: Exchange, { status = 200, cacheControl, headers = none }: Answer, body?: readonly string[]): void {
+function writeHead ({ draining }: NodeServices, { request, response }: Exchange, { status = 200, cacheControl, headers = none }: Answer, body?: readonly string[]): void {
   const head = [...body ?? none, 'cache-control', cacheControl, ...SAFE, ...headers]
   if (draining.aborted && request.httpVersionMajor < 2) head.push('connection', 'close')
   response.writeHead(status, head)

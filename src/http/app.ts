@@ -15,13 +15,13 @@ import { createHttpServer } from './node-server.ts'
 import { pullRoute } from './pull.ts'
 import { pushRoute } from './push.ts'
 import { referenceRoutes } from './reference.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 import { snapshotRoute } from './snapshot.ts'
 import { streamRoutes } from './stream.ts'
 import { ticketRoute } from './ticket.ts'
 
 /** An app with every route. Its server keeps the limits of `services.config`; listen with it, or route with `app.routing`. */
-export function buildApp (services: Services): FastifyInstance {
+export function buildApp (services: NodeServices): FastifyInstance {
   const cors = corsOf(services)
   const app = Fastify({
     logger: false,
@@ -42,7 +42,7 @@ export function buildApp (services: Services): FastifyInstance {
 }
 
 /** Routes under /sync alone, for an app that has its own beside them. Leaves that app's parsers and handlers as they are. */
-export function syncPlugin (app: FastifyInstance, services: Services): void {
+export function syncPlugin (app: FastifyInstance, services: NodeServices): void {
   // What the host's hooks have set (CORS, say) goes out with our answers, refusals too.
   app.addHook('onRequest', (_request, reply, done) => { keepHeaders(reply); done() })
   const paths = prepare(app, services)
@@ -56,11 +56,11 @@ export function syncPlugin (app: FastifyInstance, services: Services): void {
 }
 
 /** openapi.yaml as an object. The routes are added to an app that describes them; nothing is called. */
-export async function describeServer (described: Pick<Services, 'config' | 'version'>): Promise<object> {
+export async function describeServer (described: Pick<NodeServices, 'config' | 'version'>): Promise<object> {
   const { describeApi } = await import('./openapi.ts')
   return await describeApi(described.version, (app) => {
-    syncRoutes(app, described as Services)
-    healthRoute(app, described as Services)
+    syncRoutes(app, described as NodeServices)
+    healthRoute(app, described as NodeServices)
   })
 }
 
@@ -68,7 +68,7 @@ function keepHeaders (reply: FastifyReply): void {
   for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
 }
 
-function corsOf ({ config }: Services): Cors | null {
+function corsOf ({ config }: NodeServices): Cors | null {
   return config.cors === null ? null : new Cors(config.cors)
 }
 
@@ -80,7 +80,7 @@ function handOver (request: FastifyRequest): void {
 
 const fastifyOwn: ReadonlySet<string> = new Set(['id', 'params', 'raw', 'query', 'log', 'body'])
 
-function syncRoutes (app: FastifyInstance, services: Services): void {
+function syncRoutes (app: FastifyInstance, services: NodeServices): void {
   pushRoute(app, services)
   pullRoute(app, services)
   changesRoute(app, services)
@@ -94,7 +94,7 @@ function syncRoutes (app: FastifyInstance, services: Services): void {
 type Paths = ReadonlyMap<string, ReadonlySet<string>>
 
 /** Everything that is the same for all routes. @returns path → methods, filled as routes are added */
-function prepare (app: FastifyInstance, services: Services): Paths {
+function prepare (app: FastifyInstance, services: NodeServices): Paths {
   const paths = new Map<string, Set<string>>()
   app.addHook('onRoute', (route) => {
     const methods = paths.get(route.url) ?? new Set()
@@ -114,7 +114,7 @@ function prepare (app: FastifyInstance, services: Services): Paths {
 }
 
 /** What comes before authentication: CORS, the guard, and the count of the address. */
-function enter (services: Services): onRequestHookHandler {
+function enter (services: NodeServices): onRequestHookHandler {
   const guard = makeGuard(services.config)
   const cors = corsOf(services)
   const { rateLimits } = services
@@ -142,7 +142,7 @@ function enter (services: Services): onRequestHookHandler {
 }
 
 /** Never a URL: its query may hold what somebody meant to keep. */
-function logRequests (app: FastifyInstance, { config: { logger } }: Services): void {
+function logRequests (app: FastifyInstance, { config: { logger } }: NodeServices): void {
   app.addHook('onResponse', (request, reply, done) => {
     const { method, routeOptions: { url } } = request
     logger.debug({ method, route: url, status: reply.raw.statusCode, ms: Math.round(reply.elapsedTime * 10) / 10 }, 'request')

@@ -3,10 +3,11 @@
  * read. Every cause has the same answer; why is for the operator's log alone, without the token.
  */
 import type { IncomingMessage } from 'node:http'
-import type { Authenticate } from '../access.ts'
+import type { Authenticate, TenantOf, User } from '../access.ts'
 import { RefusedToken } from '../auth/refused.ts'
 import { sessionOf } from '../auth/user.ts'
 import type { Session } from '../auth/user.ts'
+import { isTenant } from '../changelog/networked.ts'
 import type { Config } from '../config.ts'
 import { SyncError } from '../errors.ts'
 import type { Clock } from '../sync/clock.ts'
@@ -14,6 +15,8 @@ import { inTime, late } from '../sync/in-time.ts'
 
 export interface AuthenticationDeps {
   readonly authenticate: Authenticate
+  /** null where there are no tenants. */
+  readonly tenant: TenantOf | null
   readonly limits: Config['limits']
   readonly logger: Config['logger']
   readonly clock: Clock
@@ -29,8 +32,34 @@ export class Authentication {
     this.#deps = deps
   }
 
-  /** @throws SyncError not_authenticated, invalid_token, authentication_unavailable */
-  async session (request: IncomingMessage): Promise<Session> {
+  /** @throws SyncError not_authenticated, invalid_token, no_tenant, authentication_unavailable */
+  session (request: IncomingMessage): Promise<Session> {
+    const session = this.#session(request)
+    const { tenant } = this.#deps
+    return tenant === null ? session : session.then(async known => ({ ...known, tenant: await this.#tenant(tenant, known.user) }))
+  }
+
+  /** Where it is not clear whose documents a user's are, the user gets none. */
+  async #tenant (tenant: TenantOf, user: User): Promise<string> {
+    const { limits: { authenticateMs }, clock, logger } = this.#deps
+    let name: unknown
+    try {
+      name = await inTime(async () => await tenant(user), authenticateMs, clock)
+    } catch (error) {
+      logger.error({ err: error }, 'tenant failed, and nobody was let in')
+      throw new SyncError('authentication_unavailable')
+    }
+    if (isTenant(name)) return name
+    if (name === undefined || name === null || name === '') throw new SyncError('no_tenant')
+    if (name === late) {
+      logger.error({ authenticateMs }, 'tenant did not answer in time, and nobody was let in')
+      throw new SyncError('authentication_unavailable')
+    }
+    logger.error({ type: typeof name }, 'tenant answered something else than 1 to 128 characters without control characters, and nobody was let in')
+    throw new SyncError('no_tenant')
+  }
+
+  async #session (request: IncomingMessage): Promise<Session> {
     const token = tokenOf(request)
     if (token === null) throw refused(request, true)
     const answer = await this.#ask(token, request)

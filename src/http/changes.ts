@@ -6,11 +6,11 @@ import { sendJson } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { assertOnce, collectionsOf, epochOf, placeOf, queryOf, wholeNumber } from './query.ts'
 import { isShared, serveReader } from './readers.ts'
-import type { Services } from './services.ts'
+import type { NodeServices, Services } from './services.ts'
 import { untilGone } from './until-gone.ts'
 
-export function changesRoute (app: FastifyInstance, services: Services): void {
-  app.get('/sync/changes', serveReader(services, async (exchange) => {
+export function changesRoute (app: FastifyInstance, node: NodeServices): void {
+  app.get('/sync/changes', serveReader(node, async (exchange, services) => {
     const { activity, draining } = services
     if (draining.aborted) throw new SyncError('draining')
     activity.begin()

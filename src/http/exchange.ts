@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2'
 import type { RouteHandlerMethod } from 'fastify'
 import type { User } from '../access.ts'
+import { accountOf } from '../auth/user.ts'
 import type { Session } from '../auth/user.ts'
 import { SyncError } from '../errors.ts'
 import { discardRest } from './body.ts'
@@ -14,7 +15,7 @@ import { asksForStream, refuseStream } from './bye.ts'
 import type { AddressOf } from './caller.ts'
 import { tellDenied } from './denials.ts'
 import { problemOf, syncErrorOf } from './problem.ts'
-import type { Services } from './services.ts'
+import type { NodeServices, Services } from './services.ts'
 
 export interface Exchange {
   readonly request: IncomingMessage
@@ -23,21 +24,31 @@ export interface Exchange {
   id: string | undefined
   /** Who asks, known before a handler of `serveUser` runs; null where the server runs without authentication. */
   user: User | null
+  /** Whose log the request is about; null where there are no tenants. */
+  tenant: string | null
+  /** Under what limits count the user; null where nobody is known. */
+  account: string | null
   /** When the credential ends, ms since 1970; Infinity where it does not. */
   expiresAt: number
   readonly addressOf: AddressOf
 }
 
 /** What is refused may not have come far enough to have a user. */
-type Refused = Pick<Exchange, 'request' | 'response' | 'id'> & Partial<Pick<Exchange, 'user'>>
+type Refused = Pick<Exchange, 'request' | 'response' | 'id'> & Partial<Pick<Exchange, 'user' | 'tenant'>>
 
 export type Handler = (exchange: Exchange) => Promise<void> | void
 
+/** The same for a request about a log: which one it is, is decided before. */
+export type LogHandler = (exchange: Exchange, services: Services) => Promise<void> | void
+
+/** Another credential that a route takes; null when none was sent. */
+type Identify = (services: NodeServices, request: IncomingMessage) => Promise<Session | null>
+
 /** Hands a routed request to a handler that writes its own answer; what the handler throws becomes a problem. */
-export function serve (services: Services, handler: Handler): RouteHandlerMethod {
+export function serve (services: NodeServices, handler: Handler): RouteHandlerMethod {
   return (request, reply) => {
     reply.hijack()
-    const exchange = { request: request.raw, response: reply.raw, id: undefined, user: null, expiresAt: Infinity, addressOf: services.addressOf }
+    const exchange = { request: request.raw, response: reply.raw, id: undefined, user: null, tenant: null, account: null, expiresAt: Infinity, addressOf: services.addressOf }
     try {
       handler(exchange)?.catch((error: unknown) => refuse(services, exchange, error))
     } catch (error) {
@@ -46,27 +57,41 @@ export function serve (services: Services, handler: Handler): RouteHandlerMethod
   }
 }
 
-/** The same for a route that must know who asks. @param identify another credential that the route takes; null when none was sent */
-export function serveUser (services: Services, handler: Handler, identify?: (services: Services, request: IncomingMessage) => Promise<Session | null>): RouteHandlerMethod {
+/** The same for a route about the log of who asks. */
+export function serveUser (services: NodeServices, handler: LogHandler, identify?: Identify): RouteHandlerMethod {
+  return serveKnown(services, exchange => inLog(services, exchange, handler), identify)
+}
+
+function inLog ({ logs }: NodeServices, exchange: Exchange, handler: LogHandler): Promise<void> | void {
+  if (logs.only !== null) return handler(exchange, logs.only)
+  if (exchange.tenant === null) throw new SyncError('no_tenant')
+  return logs.within(exchange.tenant, services => handler(exchange, services))
+}
+
+/** The same for a route that must know who asks, and is about no log. */
+export function serveKnown (services: NodeServices, handler: Handler, identify?: Identify): RouteHandlerMethod {
   if (services.config.access.authenticate === null) return serve(services, handler)
   return serve(services, async (exchange) => {
     const { request, response } = exchange
-    const { user, expiresAt } = await identify?.(services, request) ?? await services.authentication.session(request)
+    const session = await identify?.(services, request) ?? await services.authentication.session(request)
     if (response.destroyed) return
-    exchange.user = user
-    exchange.expiresAt = expiresAt
-    await services.rateLimits?.fromUser(user)
-    if (!services.requestsInFlight.enter(user.id)) throw new SyncError('rate_limited', { detail: 'Too many requests of this user are being answered.', headers: { 'retry-after': String(randomInt(1, 4)) } })
+    const account = accountOf(session)
+    exchange.user = session.user
+    exchange.tenant = session.tenant ?? null
+    exchange.account = account
+    exchange.expiresAt = session.expiresAt
+    await services.rateLimits?.fromUser(account)
+    if (!services.requestsInFlight.enter(account)) throw new SyncError('rate_limited', { detail: 'Too many requests of this user are being answered.', headers: { 'retry-after': String(randomInt(1, 4)) } })
     try {
       await handler(exchange)
     } finally {
-      services.requestsInFlight.leave(user.id)
+      services.requestsInFlight.leave(account)
     }
   })
 }
 
 /** Answers with a problem, and tells the log of what the operator should know. */
-export function refuse (services: Services, exchange: Refused, error: unknown): void {
+export function refuse (services: NodeServices, exchange: Refused, error: unknown): void {
   const refusal = syncErrorOf(error)
   if (refusal.status === 401 || refusal.status === 403) tellDenied(services, exchange, refusal)
   if (refusal.status === 401) services.rateLimits?.failed(exchange.request)

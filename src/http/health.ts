@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { sendJson } from './answer.ts'
 import { serve } from './exchange.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 
 export interface Health {
   readonly status: 'ok' | 'degraded'
@@ -16,20 +16,20 @@ export interface Health {
   readonly detail?: string
 }
 
-export function healthOf ({ store, feed, pushes, activity, draining }: Services): Health {
-  const { writable, detail } = store.health()
+export function healthOf ({ logs, activity, draining }: NodeServices): Health {
+  const { writable, detail, streams, pendingChanges } = logs.health
   const wrong = draining.aborted ? 'The server is shutting down.' : detail
   return {
     status: writable && !draining.aborted ? 'ok' : 'degraded',
-    clients: feed.size,
-    pendingChanges: pushes.pending,
+    clients: streams,
+    pendingChanges,
     lastSync: activity.lastSync,
     ...wrong !== null && { detail: wrong }
   }
 }
 
 /** 503 when writes cannot be made durable or the server drains, so that a load balancer sends clients elsewhere. */
-export function healthRoute (app: FastifyInstance, services: Services): void {
+export function healthRoute (app: FastifyInstance, services: NodeServices): void {
   app.get('/health', serve(services, (exchange) => {
     const health = healthOf(services)
     return sendJson(services, exchange, { status: health.status === 'ok' ? 200 : 503, body: JSON.stringify(health), cacheControl: 'no-store' })

@@ -7,7 +7,7 @@ import type { HistoryQuery } from '../sync/history.ts'
 import { sendJson } from './answer.ts'
 import { callerOf } from './caller.ts'
 import { serveUser } from './exchange.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 
 const HISTORY = '/sync/history/'
 
@@ -17,8 +17,8 @@ export const HISTORY_ROUTE = `${HISTORY}*`
 const collectionName = new RegExp(CollectionName.pattern!)
 const documentName = new RegExp(DocumentId.pattern!, 'u')
 
-export function historyRoute (app: FastifyInstance, services: Services): void {
-  app.get(HISTORY_ROUTE, serveUser(services, async (exchange) => {
+export function historyRoute (app: FastifyInstance, node: NodeServices): void {
+  app.get(HISTORY_ROUTE, serveUser(node, async (exchange, services) => {
     const { histories, activity, draining } = services
     if (draining.aborted) throw new SyncError('draining')
     const { key, query } = parseUrl(exchange.request.url!)

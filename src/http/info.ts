@@ -4,7 +4,7 @@ import { PROTOCOL_VERSION } from '../../schema/version.ts'
 import type { Limits } from '../config.ts'
 import { sendJson } from './answer.ts'
 import { serve } from './exchange.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 
 /** New meaning comes as a new feature here, so that clients ask rather than guess. */
 const features = ['push', 'push.atomic', 'pull', 'pull.wait', 'changes', 'changes.wait', 'snapshot', 'stream', 'stream.ticket', 'history']
@@ -15,7 +15,7 @@ const told = [
   'pageBytes', 'waitMs', 'streamsPerUser', 'streamMs', 'headerBytes', 'urlBytes'
 ] as const satisfies ReadonlyArray<keyof Limits>
 
-export function infoRoute (app: FastifyInstance, services: Services): void {
+export function infoRoute (app: FastifyInstance, services: NodeServices): void {
   const { config: { limits }, version } = services
   const body = JSON.stringify({
     name: '@pocket/server',

@@ -6,12 +6,12 @@ import { sendJson } from './answer.ts'
 import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
-import type { Services } from './services.ts'
+import type { NodeServices, Services } from './services.ts'
 import { untilGone } from './until-gone.ts'
 import { asPull } from './validate.ts'
 
-export function pullRoute (app: FastifyInstance, services: Services): void {
-  app.post('/sync/pull', serveUser(services, async (exchange) => {
+export function pullRoute (app: FastifyInstance, node: NodeServices): void {
+  app.post('/sync/pull', serveUser(node, async (exchange, services) => {
     if (services.draining.aborted) throw new SyncError('draining')
     const { activity } = services
     activity.begin()

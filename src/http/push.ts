@@ -6,11 +6,11 @@ import { callerOf } from './caller.ts'
 import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
-import type { Services } from './services.ts'
+import type { NodeServices, Services } from './services.ts'
 import { asPush } from './validate.ts'
 
-export function pushRoute (app: FastifyInstance, services: Services): void {
-  app.post('/sync/push', serveUser(services, async (exchange) => {
+export function pushRoute (app: FastifyInstance, node: NodeServices): void {
+  app.post('/sync/push', serveUser(node, async (exchange, services) => {
     if (services.draining.aborted) throw new SyncError('draining')
     const { activity } = services
     activity.begin()

@@ -4,7 +4,6 @@
  */
 import { randomInt } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import type { User } from '../access.ts'
 import type { Config } from '../config.ts'
 import { SyncError } from '../errors.ts'
 import type { Clock } from '../sync/clock.ts'
@@ -28,7 +27,8 @@ const BODY_BYTES = 4096
 /** Who pays: a user, or where there are none an address. */
 interface Payer {
   readonly request: IncomingMessage
-  readonly user: User | null
+  /** null where there are no users. */
+  readonly account: string | null
 }
 
 interface Counts {
@@ -76,8 +76,8 @@ export class RateLimits {
   }
 
   /** @throws SyncError rate_limited */
-  fromUser (user: User): Promise<void> {
-    return count(this.#counts.users, user.id, 'this user')
+  fromUser (account: string): Promise<void> {
+    return count(this.#counts.users, account, 'this user')
   }
 
   /** Counts a failed authentication at its address alone: no user pays for it. */
@@ -107,8 +107,8 @@ export class RateLimits {
     if (account !== null) this.#counts.changes.spend(account, cost)
   }
 
-  #accountOf ({ request, user }: Payer): string | null {
-    return user === null ? this.#network(request) : user.id
+  #accountOf ({ request, account }: Payer): string | null {
+    return account ?? this.#network(request)
   }
 
   /**

@@ -7,16 +7,16 @@ import type { RouteHandlerMethod } from 'fastify'
 import { SyncError } from '../errors.ts'
 import { networkOf } from './caller.ts'
 import { serve, serveUser } from './exchange.ts'
-import type { Exchange, Handler } from './exchange.ts'
+import type { Exchange, LogHandler } from './exchange.ts'
 import { isLoopbackAddress } from './loopback.ts'
 import { collectionsOf, queryOf } from './query.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 import type { IncomingMessage } from 'node:http'
 
 /** As much as a request may carry to say who sends it. */
 const credentials = ['authorization', 'proxy-authorization', 'cookie'] as const
 
-export function serveReader (services: Services, handler: Handler): RouteHandlerMethod {
+export function serveReader (services: NodeServices, handler: LogHandler): RouteHandlerMethod {
   const known = serveUser(services, handler)
   const unknown = serve(services, exchange => serveNobody(services, exchange, handler))
   return function (request, reply) {
@@ -28,11 +28,11 @@ export function serveReader (services: Services, handler: Handler): RouteHandler
  * Whether caches may hand the answer to others. It must not carry what a host has set for one of them, and a request
  * that says who sends it gets an answer of its own, so that nobody has to rely on what is in it.
  */
-export function isShared (services: Services, { request, response }: Exchange): boolean {
+export function isShared (services: NodeServices, { request, response }: Exchange): boolean {
   return isForEverybody(services, request) && credentials.every(name => request.headers[name] === undefined) && !response.hasHeader('set-cookie')
 }
 
-function isForEverybody ({ config: { publicCollections, limits } }: Services, { url, headers }: IncomingMessage): boolean {
+function isForEverybody ({ config: { publicCollections, limits } }: NodeServices, { url, headers }: IncomingMessage): boolean {
   if (publicCollections.size === 0 || headers.authorization !== undefined) return false
   const query = queryOf(url!)
   if (query.has('ticket')) return false
@@ -44,7 +44,7 @@ function isForEverybody ({ config: { publicCollections, limits } }: Services, { 
 }
 
 /** Attack: long polls and snapshots of people whom nobody knows, of one address or of many. */
-async function serveNobody ({ anonymousInFlight, requestsInFlight }: Services, exchange: Exchange, handler: Handler): Promise<void> {
+async function serveNobody ({ anonymousInFlight, requestsInFlight, logs }: NodeServices, exchange: Exchange, handler: LogHandler): Promise<void> {
   const address = exchange.addressOf(exchange.request)
   const entered: Array<() => void> = []
   const enter = (count: typeof anonymousInFlight, key: string): void => {
@@ -55,7 +55,8 @@ async function serveNobody ({ anonymousInFlight, requestsInFlight }: Services, e
     enter(anonymousInFlight, '')
     // No user is called so; behind a proxy of this machine whose word is not trusted are all readers.
     if (address !== null && !isLoopbackAddress(address)) enter(requestsInFlight, `\0${networkOf(address)}`)
-    await handler(exchange)
+    // Without tenants: public collections exclude them.
+    await handler(exchange, logs.only!)
   } finally {
     for (const leave of entered) leave()
   }

@@ -6,7 +6,7 @@ import type { ReadBody } from './body.ts'
 import type { Exchange } from './exchange.ts'
 import { parseMessage } from './json-gate.ts'
 import type { Message } from './json-gate.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 
 export interface Received extends Message {
   /** Gives back the bytes in flight: call it when the message has been answered. */
@@ -27,7 +27,7 @@ export function awaitContinue (request: IncomingMessage): void {
 const SMALL_BODY = 16 * 1024
 
 /** @throws SyncError unsupported_media_type, too_large, rate_limited, overloaded, bad_request, invalid_json */
-export async function receive (services: Services, exchange: Exchange): Promise<Received> {
+export async function receive (services: NodeServices, exchange: Exchange): Promise<Received> {
   const { limits } = services.config
   const { body, release } = parsedBody(exchange.request) ?? await bodyOf(services, exchange)
   services.rateLimits?.spendBody(exchange, body.length)
@@ -41,15 +41,15 @@ export async function receive (services: Services, exchange: Exchange): Promise<
   }
 }
 
-async function bodyOf ({ config: { limits }, inFlight, rateLimits }: Services, exchange: Exchange): Promise<ReadBody> {
-  const { request, response, user } = exchange
+async function bodyOf ({ config: { limits }, inFlight, rateLimits }: NodeServices, exchange: Exchange): Promise<ReadBody> {
+  const { request, response, account } = exchange
   const { headers } = request
   const type = headers['content-type']
   if (type !== 'application/json' && (type === undefined || !json.test(type))) throw new SyncError('unsupported_media_type', { detail: 'The Content-Type is not application/json in UTF-8.' })
   checkLength(headers['content-length'], limits)
   if (rateLimits !== null && !(Number(headers['content-length']) <= SMALL_BODY)) rateLimits.assertSolvent(exchange)
   if (headers.expect !== undefined && waiting.delete(request)) response.writeContinue()
-  return await readBody(request, headers['content-encoding'], limits, inFlight.of(user?.id ?? null))
+  return await readBody(request, headers['content-encoding'], limits, inFlight.of(account))
 }
 
 /**

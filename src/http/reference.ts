@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { serve } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { SAFE } from './head.ts'
-import type { Services } from './services.ts'
+import type { NodeServices } from './services.ts'
 
 /** The page loads nothing from elsewhere; its script writes styles into it. */
 const POLICY = "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,7 +32,7 @@ const PAGE = `<!doctype html>
 `
 
 /** @param describe makes the description; asked for once, by the first reader */
-export function referenceRoutes (app: FastifyInstance, services: Services, describe: () => Promise<object>): void {
+export function referenceRoutes (app: FastifyInstance, services: NodeServices, describe: () => Promise<object>): void {
   const described = once(describe)
   const json = once(async () => JSON.stringify(await described()))
   const yaml = once(async () => await toYaml(await described()))

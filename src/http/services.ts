@@ -1,5 +1,5 @@
 import type { Tickets } from '../auth/tickets.ts'
-import type { ChangeStore } from '../changelog/changelog.ts'
+import type { ChangeStore, StoreHealth } from '../changelog/changelog.ts'
 import type { Config } from '../config.ts'
 import type { Audit } from '../sync/audit.ts'
 import type { Changes } from '../sync/changes.ts'
@@ -36,21 +36,14 @@ export class Activity {
   }
 }
 
-/** What the routes call: the rules, ready to use. */
-export interface Services {
+/** What belongs to the node, whichever log a request is about. */
+export interface NodeServices {
   readonly config: Config
   readonly clock: Clock
-  readonly store: ChangeStore
-  readonly bell: Doorbell
+  readonly logs: Logs
   /** Asked only where the server runs with authentication. */
   readonly authentication: Authentication
   readonly tickets: Tickets
-  readonly pushes: Pushes
-  readonly pulls: Pulls
-  readonly changes: Changes
-  readonly snapshots: Snapshots
-  readonly histories: Histories
-  readonly feed: Feed
   readonly audit: Audit
   readonly activity: Activity
   readonly inFlight: BytesInFlight
@@ -66,4 +59,39 @@ export interface Services {
   readonly logRequests: boolean
   /** The program's version, for /sync/info and openapi.yaml. */
   readonly version: string
+}
+
+/** What belongs to one log: the rules, ready to use. */
+export interface LogServices {
+  readonly store: ChangeStore
+  readonly bell: Doorbell
+  readonly pushes: Pushes
+  readonly pulls: Pulls
+  readonly changes: Changes
+  readonly snapshots: Snapshots
+  readonly histories: Histories
+  readonly feed: Feed
+}
+
+/** What the routes call. */
+export interface Services extends NodeServices, LogServices {}
+
+/** All logs that a node serves: one, or each tenant's own. */
+export interface Logs {
+  /** The one log; null where each tenant has its own, which a request then reaches by `within` alone. */
+  readonly only: Services | null
+  /** Of all that are open. */
+  readonly health: LogsHealth
+  /**
+   * Hands out the log of a tenant, which stays open until the work has ended, and beyond as long as it has streams.
+   * @throws SyncError overloaded, storage_unavailable, draining
+   */
+  within<T> (tenant: string, work: (services: Services) => T | Promise<T>): Promise<T>
+}
+
+export interface LogsHealth extends StoreHealth {
+  /** Open streams. */
+  readonly streams: number
+  /** Received, not yet committed. */
+  readonly pendingChanges: number
 }

@@ -17,7 +17,7 @@ import { Lines } from './lines.ts'
 import { isLoopbackAddress } from './loopback.ts'
 import { assertOnce, collectionsOf, queryOf } from './query.ts'
 import { isShared, serveReader } from './readers.ts'
-import type { Services } from './services.ts'
+import type { NodeServices, Services } from './services.ts'
 import { untilGone } from './until-gone.ts'
 
 /** For requests without a user; no user is called so. */
@@ -30,8 +30,8 @@ function tooMany (): SyncError {
   return new SyncError('overloaded', { detail: 'Too many snapshots are being read.' })
 }
 
-export function snapshotRoute (app: FastifyInstance, services: Services): void {
-  const { config: { limits }, inFlight, activity } = services
+export function snapshotRoute (app: FastifyInstance, node: NodeServices): void {
+  const { config: { limits }, inFlight, activity } = node
   // What one may hold: a step with a document of the largest kind at its end, here and in a coder.
   const held = 2 * STEP.bytes + limits.documentBytes
   const places = new BytesInFlight(Infinity, Math.max(held, limits.inFlightBytesPerUser / PLACES))
@@ -40,10 +40,10 @@ export function snapshotRoute (app: FastifyInstance, services: Services): void {
     const address = user === null ? addressOf(request) : null
     return places.of(address === null || isLoopbackAddress(address) ? null : networkOf(address))
   }
-  app.get('/sync/snapshot', serveReader(services, async (exchange) => {
+  app.get('/sync/snapshot', serveReader(node, async (exchange, services) => {
     if (services.draining.aborted) throw new SyncError('draining')
     const query = parseUrl(services, exchange)
-    const share = inFlight.of(exchange.user?.id ?? NOBODY)
+    const share = inFlight.of(exchange.account ?? NOBODY)
     const place = placesOf(exchange)
     if (!place.take(held)) throw tooMany()
     if (!share.take(held)) {

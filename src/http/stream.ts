@@ -6,13 +6,13 @@ import { callerOf } from './caller.ts'
 import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { collectionsOf, epochOf, placeOf } from './query.ts'
-import type { Services } from './services.ts'
+import type { NodeServices, Services } from './services.ts'
 import { acceptsEventStream, inOnePacket, SocketSink, startEventStream } from './sse.ts'
 import { ticketSession } from './ticket.ts'
 
 /** HEAD answers the same header and ends. */
-export function streamRoutes (app: FastifyInstance, services: Services): void {
-  app.get('/sync/stream', serveUser(services, exchange => stream(services, exchange), ticketSession))
+export function streamRoutes (app: FastifyInstance, node: NodeServices): void {
+  app.get('/sync/stream', serveUser(node, (exchange, services) => stream(services, exchange), ticketSession))
 }
 
 /** What is wrong with the request is said before the stream begins; from then on everything is said on it. */
@@ -31,12 +31,13 @@ function stream ({ feed, config }: Services, exchange: Exchange): void {
 
 /** @throws SyncError invalid_cursor, invalid_message, too_large */
 function parseRequest (exchange: Exchange, most: number): StreamRequest {
-  const { request, user, expiresAt } = exchange
+  const { request, user, tenant, expiresAt } = exchange
   const { searchParams } = new URL(request.url!, 'http://localhost')
   return {
     since: sinceOf(request.headers['last-event-id'] as string | undefined, searchParams),
     collections: collectionsOf(searchParams.getAll('collections').join(','), most),
     user,
+    tenant,
     expiresAt,
     clientId: callerOf(exchange, undefined).clientId
   }

@@ -5,14 +5,14 @@ import { newTicket, TICKET_MS } from '../auth/tickets.ts'
 import type { Session } from '../auth/user.ts'
 import { SyncError } from '../errors.ts'
 import { sendJson } from './answer.ts'
-import { serveUser } from './exchange.ts'
-import type { Services } from './services.ts'
+import { serveKnown } from './exchange.ts'
+import type { NodeServices } from './services.ts'
 
 /** Without authentication nothing asks for tickets, but pages that fetch one work all the same. */
-export function ticketRoute (app: FastifyInstance, services: Services): void {
-  app.post('/sync/stream/ticket', serveUser(services, async (exchange) => {
-    const { user, expiresAt } = exchange
-    const ticket = user === null ? newTicket() : await services.tickets.issue({ user, expiresAt })
+export function ticketRoute (app: FastifyInstance, services: NodeServices): void {
+  app.post('/sync/stream/ticket', serveKnown(services, async (exchange) => {
+    const { user, tenant, expiresAt } = exchange
+    const ticket = user === null ? newTicket() : await services.tickets.issue({ user, ...tenant !== null && { tenant }, expiresAt })
     if (ticket === null) throw new SyncError('overloaded', { detail: 'Too many tickets wait to be used.' })
     await sendJson(services, exchange, { body: JSON.stringify({ type: 'ticket', ticket, expiresInMs: TICKET_MS }), cacheControl: 'no-store' })
   }))
@@ -23,7 +23,7 @@ export function ticketRoute (app: FastifyInstance, services: Services): void {
  * at links must not.
  * @throws SyncError bad_request, invalid_token
  */
-export async function ticketSession ({ tickets }: Services, request: IncomingMessage): Promise<Session | null> {
+export async function ticketSession ({ tickets }: NodeServices, request: IncomingMessage): Promise<Session | null> {
   const query = request.url!.indexOf('?')
   if (query === -1) return null
   const [ticket, ...more] = new URLSearchParams(request.url!.slice(query + 1)).getAll('ticket')

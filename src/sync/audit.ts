@@ -13,7 +13,7 @@ export interface AuditDeps {
   readonly onAudit: OnAudit
 }
 
-type Facts = Pick<AuditEvent, 'userId' | 'clientId' | 'address' | 'collection' | 'documentId'>
+type Facts = Pick<AuditEvent, 'userId' | 'clientId' | 'address' | 'tenant' | 'collection' | 'documentId'>
 
 /** What is not known of an event is null. */
 export type Noted = Pick<AuditEvent, 'type' | 'code'> & Partial<Facts>
@@ -23,7 +23,7 @@ const WINDOW = 1000
 /** Addresses and codes told apart; from then on codes alone, so that many addresses do not fill the log either. */
 const WINDOWS = 100
 
-const nothing: Facts = { userId: null, clientId: null, address: null, collection: null, documentId: null }
+const nothing: Facts = { userId: null, clientId: null, address: null, tenant: null, collection: null, documentId: null }
 
 export class Audit {
   readonly #deps: AuditDeps
@@ -49,6 +49,12 @@ export class Audit {
     if (before === undefined) this.#tell(event)
     this.#windows.set(key, before === undefined ? null : before === null ? event : merged(before, event))
     this.#cancel ??= this.#deps.clock.after(WINDOW, () => this.#endWindows())
+  }
+
+  /** The same, of what concerns one tenant's log. */
+  of (tenant: string | null): Pick<Audit, 'note' | 'refused'> {
+    if (tenant === null) return this
+    return { note: noted => this.note({ ...noted, tenant }), refused: noted => this.refused({ ...noted, tenant }) }
   }
 
   /** Tells what is left to be told. */
@@ -95,6 +101,7 @@ function merged (before: AuditEvent, event: AuditEvent): AuditEvent {
     userId: same('userId'),
     clientId: same('clientId'),
     address: same('address'),
+    tenant: same('tenant'),
     collection: same('collection'),
     documentId: same('documentId'),
     count: before.count + 1

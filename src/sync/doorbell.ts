@@ -12,7 +12,8 @@ export class Doorbell {
   readonly #topic: string
   readonly #listeners = new Set<() => void>()
   #unsubscribe: (() => Promise<void>) | undefined
-  #cancelPoll: (() => void) | undefined
+  #cancelPoll: (() => void) | null = null
+  #closed = false
 
   /** @param pollInterval ms between two rings without a hint @param topic one for each log whose hints share the pubsub */
   constructor (pubsub: PubSub, clock: Clock, pollInterval: number, topic = 'changes') {
@@ -25,7 +26,6 @@ export class Doorbell {
   /** Resolves when hints of other nodes arrive. */
   async open (): Promise<void> {
     this.#unsubscribe = await this.#pubsub.subscribe(this.#topic, () => this.#wake())
-    this.#poll()
   }
 
   /** To be called after a commit is durable, never before: whoever wakes reads at once. */
@@ -34,14 +34,19 @@ export class Doorbell {
     this.#pubsub.publish(this.#topic)
   }
 
-  /** Listen before the first read, so that nothing falls between the two. @returns stops it */
+  /** Listen before the first read, so that nothing falls between the two. While nobody does, no timer runs. @returns stops it */
   listen (listener: () => void): () => void {
     this.#listeners.add(listener)
-    return () => { this.#listeners.delete(listener) }
+    if (this.#cancelPoll === null) this.#poll()
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size === 0) this.#rest()
+    }
   }
 
   async close (): Promise<void> {
-    this.#cancelPoll?.()
+    this.#closed = true
+    this.#rest()
     this.#listeners.clear()
     await this.#unsubscribe?.()
   }
@@ -50,7 +55,13 @@ export class Doorbell {
     for (const listener of this.#listeners) listener()
   }
 
+  #rest (): void {
+    this.#cancelPoll?.()
+    this.#cancelPoll = null
+  }
+
   #poll (): void {
+    if (this.#closed) return
     this.#cancelPoll = this.#clock.after(this.#pollInterval, () => {
       // Before it wakes anybody: who is woken may close it.
       this.#poll()

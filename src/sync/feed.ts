@@ -7,6 +7,7 @@ import type { AccessRules } from '../access.ts'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import type { Limits, StreamClient } from '../config.ts'
 import type { Clock } from './clock.ts'
+import type { Crowd } from './crowd.ts'
 import { Delivery } from './delivery.ts'
 import type { Doorbell } from './doorbell.ts'
 import { Expiry } from './expiry.ts'
@@ -39,6 +40,8 @@ export interface FeedOptions {
   readonly bell: Doorbell
   readonly clock: Clock
   readonly limits: Limits
+  /** Shared by the feeds of a node. */
+  readonly crowd: Crowd
   /** A ping after this many ms without a byte. */
   readonly heartbeatInterval: number
   /** A stream whose peer takes nothing for this many ms is dropped. */
@@ -70,9 +73,6 @@ export class LiveFeed implements Feed {
   readonly #farewells: Farewells
   readonly #expiry: Expiry
   readonly #pauses: Pauses
-  /** Those that were not said hello yet. */
-  readonly #waiting = new Set<Stream>()
-  #ids = 0
   #unlisten: (() => void) | undefined
   #cancelSweep: (() => void) | undefined
   #closed: Promise<void> | undefined
@@ -82,7 +82,7 @@ export class LiveFeed implements Feed {
     this.#options = options
     const { store, clock, limits, turn = setImmediate, onError = () => {} } = options
     this.#nudges = new Nudges(clock)
-    this.#pauses = new Pauses(options.random, this.#streams)
+    this.#pauses = new Pauses(options.random, options.crowd)
     this.#sweepMs = Math.max(1, Math.min(SWEEP, options.heartbeatInterval / 20))
     this.#expiry = new Expiry(clock, this.#sweepMs)
     this.#farewells = new Farewells({ sweeps: options.clientTimeout / this.#sweepMs, onGone: () => this.#settle() })
@@ -102,11 +102,6 @@ export class LiveFeed implements Feed {
       ends: stream => this.#ends(stream),
       mayWait: stream => stream.age * this.#sweepMs < limits.aheadMs
     })
-  }
-
-  /** Listens before anything is read, so that nothing falls between the two. */
-  async open (): Promise<void> {
-    this.#unlisten = this.#options.bell.listen(() => this.#tail.look())
   }
 
   get size (): number {
@@ -159,10 +154,10 @@ export class LiveFeed implements Feed {
   }
 
   async #end (drainMs: number): Promise<void> {
-    const { random, clock } = this.#options
+    const { random, clock, crowd } = this.#options
     const empty = new Promise<void>(resolve => { this.#onEmpty = resolve })
     // A few come back at once without harm; a crowd is given the whole time.
-    const spread = Math.min(drainMs, this.#streams.size * DRAIN_EACH)
+    const spread = Math.min(drainMs, crowd.size * DRAIN_EACH)
     for (const stream of [...this.#streams.values()]) {
       stream.life = stream.age + random() * spread / this.#sweepMs
       if (spread === 0) this.#bye(stream, 'shutdown')
@@ -171,17 +166,16 @@ export class LiveFeed implements Feed {
     this.#settle()
     await empty
     cancel()
-    this.#unlisten?.()
     this.#cancelSweep?.()
     this.#nudges.close()
-    this.#tail.sleep()
+    this.#rest()
   }
 
   #refusal ({ user, expiresAt }: StreamRequest): ByeReason | null {
-    const { streams, streamsPerUser, streamsWaiting } = this.#options.limits
+    const { crowd, limits: { streams, streamsPerUser, streamsWaiting } } = this.#options
     if (this.#closed !== undefined) return 'shutdown'
     if (this.#expiry.sweepsTo(expiresAt) === 0) return 'token-expired'
-    return this.#streams.size >= streams || this.#waiting.size >= streamsWaiting || this.#scopes.streamsOf(user?.id ?? null) >= streamsPerUser ? 'overloaded' : null
+    return crowd.size >= streams || crowd.waiting.size >= streamsWaiting || this.#scopes.streamsOf(user?.id ?? null) >= streamsPerUser ? 'overloaded' : null
   }
 
   /** Only where everybody is given the same one. */
@@ -190,12 +184,14 @@ export class LiveFeed implements Feed {
   }
 
   #add (request: StreamRequest, place: Place | null, sink: Sink): Stream {
-    const { clock, limits, random } = this.#options
+    const { bell, clock, crowd, limits, random } = this.#options
     const life = limits.streamMs * (0.8 + random() * 0.2) / this.#sweepMs
     const scope = this.#scopes.take(request.collections, request.user)
-    const stream = new Stream({ id: String(++this.#ids), scope, request, place, sink, connectedAt: clock.now(), life, credentialLife: this.#expiry.sweepsTo(request.expiresAt) })
+    const stream = new Stream({ id: crowd.newId(), scope, request, place, sink, connectedAt: clock.now(), life, credentialLife: this.#expiry.sweepsTo(request.expiresAt) })
     this.#streams.set(stream.facts.id, stream)
-    this.#waiting.add(stream)
+    crowd.enter(stream)
+    // Before anything is read, so that nothing falls between the two.
+    this.#unlisten ??= bell.listen(() => this.#tail.look())
     return stream
   }
 
@@ -204,11 +200,18 @@ export class LiveFeed implements Feed {
     stream.open = false
     const { id, scope, request } = stream.facts
     this.#streams.delete(id)
-    this.#waiting.delete(stream)
+    this.#options.crowd.leave(stream)
     this.#scopes.release(scope, request.user)
-    if (this.#streams.size === 0) this.#tail.sleep()
+    if (this.#streams.size === 0) this.#rest()
     this.#options.onDisconnect?.(stream.describe(this.#tail.state))
     this.#settle()
+  }
+
+  /** Without streams nothing is read, nor listened for. */
+  #rest (): void {
+    this.#tail.sleep()
+    this.#unlisten?.()
+    this.#unlisten = undefined
   }
 
   #bye (stream: Stream, reason: ByeReason): void {
@@ -239,7 +242,7 @@ export class LiveFeed implements Feed {
   }
 
   #hello (stream: Stream, head: number): string {
-    this.#waiting.delete(stream)
+    this.#options.crowd.waiting.delete(stream)
     this.#nudges.add(stream)
     const maxDurationMs = Math.max(1, Math.min(MAX_INTEGER, Math.round((stream.life - stream.age) * this.#sweepMs)))
     return helloFrame({ place: stream.place!, head, heartbeatMs: this.#options.heartbeatInterval, maxDurationMs, retryMs: this.#pauses.soon, expiry: this.#expiry.told(stream) })

@@ -54,6 +54,18 @@ export class Housekeeping {
     await store.compact(policy ?? policyOf(retention, clock.now()))
   }
 
+  /** Drops what time has let go of. */
+  async round (): Promise<void> {
+    const { store, retention, clock, logger } = this.#deps
+    const start = clock.now()
+    try {
+      await store.compact(this.#timed(policyOf(retention, start)))
+      logger.debug({ ms: clock.now() - start }, 'the change log was compacted')
+    } catch (error) {
+      if (!this.#closed) logger.error({ err: error }, 'the change log could not be compacted; the next run tries again')
+    }
+  }
+
   /** No run begins any more; one under way ends with the log. */
   close (): void {
     this.#closed = true
@@ -67,15 +79,8 @@ export class Housekeeping {
   }
 
   #run (): void {
-    const { store, retention, clock, logger, interval } = this.#deps
-    const start = clock.now()
-    const next = (): void => this.#schedule(interval)
-    store.compact(this.#timed(policyOf(retention, start))).then(
-      () => logger.debug({ ms: clock.now() - start }, 'the change log was compacted'),
-      (error: unknown) => {
-        if (!this.#closed) logger.error({ err: error }, 'the change log could not be compacted; the next run tries again')
-      }
-    ).then(next, next)
+    const next = (): void => this.#schedule(this.#deps.interval)
+    this.round().then(next, next)
   }
 
   /**

@@ -10,10 +10,10 @@ const LATER = [3000, 10_000] as const
 
 export class Pauses {
   readonly #random: () => number
-  readonly #streams: ReadonlyMap<string, unknown>
+  readonly #streams: { readonly size: number }
 
   /** @param random 0 ≤ x < 1 @param streams the open ones */
-  constructor (random: () => number, streams: ReadonlyMap<string, unknown>) {
+  constructor (random: () => number, streams: { readonly size: number }) {
     this.#random = random
     this.#streams = streams
   }

@@ -38,11 +38,17 @@ export class Sealing {
     this.#cancel()
   }
 
-  #run (): void {
+  async round (): Promise<void> {
     const { store, clock, logger } = this.#deps
-    const next = (): void => this.open()
-    store.seal(clock.now() - PATIENCE).catch((error: unknown) => {
+    try {
+      await store.seal(clock.now() - PATIENCE)
+    } catch (error) {
       if (!this.#closed) logger.error({ err: error }, 'entries could not be sealed; the next run tries again')
-    }).then(next, next)
+    }
+  }
+
+  #run (): void {
+    const next = (): void => this.open()
+    this.round().then(next, next)
   }
 }

@@ -33,6 +33,8 @@ export interface StreamRequest {
   /** When the credential it came with ends, ms since 1970; Infinity where it does not. */
   readonly expiresAt: number
   readonly clientId: string | null
+  /** null where there are no tenants. */
+  readonly tenant: string | null
 }
 
 export interface StreamFacts {
@@ -92,9 +94,9 @@ export class Stream {
   /** @param log as last read; null before the first read */
   describe (log: LogState | null): StreamClient {
     const { id, request, connectedAt, place } = this.facts
-    const { user, clientId, collections } = request
+    const { user, clientId, collections, tenant } = request
     const cursor = this.place?.id ?? null
     const behind = log === null || this.place === null ? null : Math.max(0, log.head - this.place.after)
-    return { id, userId: user?.id ?? null, clientId, collections, since: place?.id ?? 'now', cursor, behind, connectedAt, bytesSent: this.bytesSent }
+    return { id, userId: user?.id ?? null, clientId, tenant, collections, since: place?.id ?? 'now', cursor, behind, connectedAt, bytesSent: this.bytesSent }
   }
 }

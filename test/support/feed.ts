@@ -4,6 +4,7 @@ import { resolveAccess, type AccessOptions } from '../../src/access.ts'
 import type { ChangeStore } from '../../src/changelog/changelog.ts'
 import { defaultLimits, type Limits } from '../../src/config.ts'
 import { parseCursor } from '../../src/sync/cursor.ts'
+import { Crowd } from '../../src/sync/crowd.ts'
 import { LiveFeed, type FeedOptions } from '../../src/sync/feed.ts'
 import type { Sink, SinkListener, StreamRequest } from '../../src/sync/stream.ts'
 import { apply, openRules, type Rules, type TestPage } from './rules.ts'
@@ -105,9 +106,9 @@ export async function openFeed ({ limits: given = {}, access = {}, reading = sto
   const errors: unknown[] = []
   const { clock, bell, views } = rules
   const feed = new LiveFeed({
-    bell, clock, limits, rules: resolveAccess(access), views, heartbeatInterval: 15_000, clientTimeout: 30_000, random: () => 0.5, onError: error => errors.push(error), ...options, store: reading(rules.store)
+    bell, clock, limits, rules: resolveAccess(access), views, heartbeatInterval: 15_000, clientTimeout: 30_000, random: () => 0.5, crowd: new Crowd(), onError: error => errors.push(error), ...options, store: reading(rules.store)
   })
-  await feed.open()
+
   const settle = async (ms = 40): Promise<void> => {
     for (let passed = 0; passed <= ms; passed += 10) {
       for (let i = 0; i < 4; i++) await turn()
@@ -121,7 +122,7 @@ export async function openFeed ({ limits: given = {}, access = {}, reading = sto
     errors,
     connect ({ since = 'now', ...request } = {}, sink = new TestSink()) {
       const position = since === 'now' ? since : parseCursor(since) as StreamRequest['since']
-      feed.connect({ since: position, collections: null, user: null, expiresAt: Infinity, clientId: null, ...request }, sink)
+      feed.connect({ since: position, collections: null, user: null, expiresAt: Infinity, clientId: null, tenant: null, ...request }, sink)
       return sink
     },
     settle,

@@ -1,7 +1,6 @@
 /** Dropping what is not needed any more. */
 import { Blocks } from './blocks.ts'
 import { ChannelRows } from './channels.ts'
-import { CHECKPOINT_PAGES } from './connection.ts'
 import type { Database, Statement } from './driver.ts'
 import { JournalWriter } from './journal.ts'
 import { Names } from './names.ts'
@@ -49,6 +48,7 @@ export class Compaction {
   readonly #pushes: Statement
   readonly #deletePush: Statement
   readonly #database: Database
+  #pages = 0
   /** What entries up to here superseded is gone: the next run goes on behind them. */
   #settled = 0
   /** None was older at the last look: until one can be too old, not all of them need be looked at. What was recorded since, of an older entry, goes with the next look. */
@@ -171,12 +171,13 @@ export class Compaction {
 
   /** @param pages in the WAL that start a checkpoint until the end */
   begin (pages: number): void {
+    this.#pages = this.#database.pragma('wal_autocheckpoint', { simple: true }) as number
     this.#database.pragma(`wal_autocheckpoint = ${pages}`)
   }
 
   /** With a checkpoint the file is as short as it has become. */
   end (): void {
-    this.#database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    this.#database.pragma(`wal_autocheckpoint = ${this.#pages}`)
     this.#database.pragma('wal_checkpoint(PASSIVE)')
   }
 

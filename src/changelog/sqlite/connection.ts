@@ -7,16 +7,17 @@ export const MEMORY = ':memory:'
 /** What the WAL is cut back to after a checkpoint. */
 const WAL_BYTES = 64 * 2 ** 20
 /** Pages in the WAL that start a checkpoint (16 MiB): pages that many commits touch are then copied back once. */
-export const CHECKPOINT_PAGES = 4000
+const CHECKPOINT_PAGES = 4000
 const CACHE_KIB = 32 * 1024
 
 export interface ConnectionOptions {
   readonly synchronous: Resolved['synchronous']
+  readonly share?: number
   readonly readonly?: boolean
 }
 
 /** A connection to an existing or new file, in WAL mode and as durable as asked. */
-export function connect (path: string, { synchronous, readonly = false }: ConnectionOptions): Database {
+export function connect (path: string, { synchronous, share = 1, readonly = false }: ConnectionOptions): Database {
   const database = openDatabase(path, { readonly, timeout: 0 })
   try {
     // Only before the first table: later it would take a rewrite of the whole file.
@@ -24,9 +25,9 @@ export function connect (path: string, { synchronous, readonly = false }: Connec
     if (!readonly && path !== MEMORY) database.pragma('journal_mode = WAL')
     // After journal_mode: the driver's build lowers it to NORMAL when a WAL is opened (RELIABILITY 1).
     database.pragma(`synchronous = ${synchronous}`)
-    database.pragma(`journal_size_limit = ${WAL_BYTES}`)
-    database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
-    database.pragma(`cache_size = -${CACHE_KIB}`)
+    database.pragma(`journal_size_limit = ${Math.ceil(WAL_BYTES * share)}`)
+    database.pragma(`wal_autocheckpoint = ${Math.ceil(CHECKPOINT_PAGES * share)}`)
+    database.pragma(`cache_size = -${Math.ceil(CACHE_KIB * share)}`)
     database.pragma('temp_store = MEMORY')
     database.pragma('cell_size_check = ON')
     database.pragma('trusted_schema = OFF')

@@ -14,6 +14,8 @@ export interface SqliteOptions {
   readonly ballastBytes?: number
   /** Free bytes below which pushes are refused while there is still room to start again; 0 for none; default 8 MiB. */
   readonly reserveBytes?: number
+  /** Part of the caches and of the WAL that a log takes which is alone, for one of many; default 1. */
+  readonly share?: number
   /** The server's clock, ms since 1970; default `Date.now`. */
   readonly now?: () => number
 }
@@ -30,6 +32,7 @@ export function resolveOptions (options: SqliteOptions): Resolved {
     journalBytes: 64 * MIB,
     ballastBytes: MIB,
     reserveBytes: 8 * MIB,
+    share: 1,
     now: Date.now,
     ...options
   })

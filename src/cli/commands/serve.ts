@@ -14,6 +14,7 @@ import { masked } from '../masked.ts'
 import { publicOf, publicOption } from '../public.ts'
 import { retentionOf, retentionOptions } from '../retention.ts'
 import { strategyOf, strategyOption } from '../strategy.ts'
+import { claimOption, tenantRule } from '../tenant.ts'
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 
@@ -31,6 +32,7 @@ export const serve = command({
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, without authentication' },
     'public-collections': publicOption,
     ...jwtOptions,
+    'tenant-claim': claimOption,
     ...edgeOptions,
     'conflict-strategy': strategyOption,
     ...retentionOptions,
@@ -44,13 +46,14 @@ export const serve = command({
     const publicCollections = publicOf(options)
     const retention = retentionOf(options)
     const jwt = await jwtOf(options, world.env)
+    const tenants = tenantRule(options['tenant-claim'], { tokens: jwt !== undefined, isPublic: publicCollections.length > 0 })
     const edge = await edgeOf(options)
     const logger = await makeLogger(level, world)
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
     if (isShown(options['jwt-secret'], world.env)) logger.warn({}, '--jwt-secret: everybody on this machine can read arguments; use POCKET_JWT_SECRET or POCKET_JWT_SECRET_FILE')
     const store = await openForWriting(options.db, { retention })
     const pubsub = await pubsubOf(store, options.pubsub)
-    const pocket = new PocketServer({ changeLog: store, pubsub, ...jwt !== undefined && { jwt }, ...edge, open: options.open, publicCollections, conflictStrategy, retention, logger })
+    const pocket = new PocketServer({ changeLog: store, pubsub, ...jwt !== undefined && { jwt }, ...tenants, ...edge, open: options.open, publicCollections, conflictStrategy, retention, logger })
     const unwatch = watchTls(options, read => renewTls(pocket, read, logger))
     const close = async (): Promise<void> => {
       unwatch()
