@@ -51,6 +51,8 @@ export async function openPool (url: string, { max = 10, connectMs = 5000, state
   return new pg.Pool({
     connectionString: url,
     max,
+    // Statements that belong together go out together.
+    pipeline: true,
     connectionTimeoutMillis: connectMs,
     statement_timeout: statementMs,
     // What a node that is gone has begun must not hold up the others.
@@ -58,6 +60,15 @@ export async function openPool (url: string, { max = 10, connectMs = 5000, state
     keepAlive: true,
     application_name: 'pocket-server'
   })
+}
+
+const minded = new WeakSet<PostgresPool>()
+
+/** Connections of an application's own pool that break while nobody uses them would end the process: now they do not. */
+export function mind (pool: PostgresPool): PostgresPool {
+  if (!minded.has(pool)) pool.on('error', () => {})
+  minded.add(pool)
+  return pool
 }
 
 async function load (): Promise<typeof import('pg')> {

@@ -3,7 +3,7 @@
  * published goes over any other, outside of transactions, whose commits NOTIFY would line up one behind the other.
  */
 import { createHash } from 'node:crypto'
-import { openPool, type PostgresPool } from '../drivers/postgres.ts'
+import { mind, openPool, type PostgresPool } from '../drivers/postgres.ts'
 import { Outbox } from './outbox.ts'
 import { PostgresListener } from './postgres/listener.ts'
 import type { PubSub } from './pubsub.ts'
@@ -86,10 +86,7 @@ export class PostgresPubSub implements PubSub {
   }
 
   async #opened (): Promise<PostgresPool> {
-    const pool = typeof this.#server === 'string' ? await openPool(this.#server, { max: 3 }) : this.#server
-    // Connections that break while nobody uses them would end the process.
-    pool.on('error', () => {})
-    return pool
+    return mind(typeof this.#server === 'string' ? await openPool(this.#server, { max: 3 }) : this.#server)
   }
 
   /** A name of any length and with any characters, in 47 that need no quotes and fit PostgreSQL's 63 bytes. */
