@@ -9,8 +9,8 @@ import type { PubSub } from './pubsub/pubsub.ts'
 export const DEFAULT_LOG = './pocket.db'
 
 /**
- * A change log by its name: `sqlite:<path>` or a bare path, `:memory:` or `memory:` for one that ends with the
- * process. Adapters are loaded when they are asked for.
+ * A change log by its name: `sqlite:<path>` or a bare path, `postgres://…`, `:memory:` or `memory:` for one that ends
+ * with the process. Adapters are loaded when they are asked for.
  * @throws TypeError when this version has no such backend
  */
 export async function openBackend (name: string, retention: Retention = defaultRetention): Promise<ChangeStore> {
@@ -19,8 +19,12 @@ export async function openBackend (name: string, retention: Retention = defaultR
     return new MemoryChangeLog()
   }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(name)?.[1]?.toLowerCase()
+  if (scheme === 'postgres' || scheme === 'postgresql') {
+    const { PostgresChangeLog } = await import('./changelog/postgres.ts')
+    return new PostgresChangeLog(name, { pushRetention: retention.pushes })
+  }
   if (scheme !== undefined && scheme !== 'sqlite') {
-    throw new TypeError(`there is no change log "${scheme}:" in this version of @pocket/server; there are a path, sqlite:<path> and :memory:`)
+    throw new TypeError(`there is no change log "${scheme}:" in this version of @pocket/server; there are a path, sqlite:<path>, postgres://… and :memory:`)
   }
   const path = scheme === undefined ? name : name.slice('sqlite:'.length)
   if (path === '') throw new TypeError('the change log needs a path')

@@ -1,0 +1,213 @@
+/** ADAPTER: the change log in PostgreSQL, for any number of nodes. */
+import type { PostgresPool } from '../drivers/postgres.ts'
+import { appendedPush, appendedSequence } from './entry.ts'
+import { assertTenant, type LogServer, type NetworkedStore, type TenantStore } from './networked.ts'
+import { closed } from './postgres/failure.ts'
+import { Lineage } from './postgres/lineage.ts'
+import { resolveOptions, type PostgresOptions } from './postgres/options.ts'
+import { CommitQueue } from './postgres/queue.ts'
+import { Reader } from './postgres/reader.ts'
+import { Server } from './postgres/server.ts'
+import { Writer } from './postgres/writer.ts'
+import type {
+  ChangeEntry, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
+  JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
+} from './changelog.ts'
+
+export type { PostgresOptions } from './postgres/options.ts'
+
+interface Slice {
+  readonly before?: number
+  readonly limit?: number
+}
+
+const PAGE = 100
+
+/** The log of one tenant, on the connections of the others. */
+class Shared {
+  readonly server: Server
+  readonly name: string
+
+  constructor (server: Server, name: string) {
+    this.server = server
+    this.name = name
+  }
+}
+
+/**
+ * The change log in a PostgreSQL database, shared by any number of nodes.
+ * @param source an application's own `pg.Pool`, which `close` leaves open, or a URL
+ */
+export class PostgresChangeLog implements NetworkedStore, TenantStore {
+  readonly supports: Supports = { durable: true, sharedByProcesses: true, facts: true, channels: true }
+  readonly #server: Server
+  readonly #lineage: Lineage
+  readonly #reader: Reader
+  readonly #queue: CommitQueue
+  /** Whether the connections end with this log. */
+  readonly #root: boolean
+  #opening: Promise<void> | null = null
+  #closing: Promise<void> | null = null
+
+  constructor (source: PostgresPool | string, options?: PostgresOptions)
+  constructor (source: PostgresPool | string | Shared, options: PostgresOptions = {}) {
+    const { server, name } = source instanceof Shared ? source : new Shared(serverOf(source, options), '')
+    this.#root = !(source instanceof Shared)
+    this.#server = server
+    this.#lineage = new Lineage(server, name)
+    this.#reader = new Reader(this.#server, this.#lineage)
+    const writer = new Writer(this.#lineage, this.#server)
+    this.#queue = new CommitQueue(async jobs => {
+      await this.#begin()
+      return await writer.commit(jobs)
+    })
+  }
+
+  tenant (name: string): PostgresChangeLog {
+    assertTenant(name)
+    return new PostgresChangeLog(new Shared(this.#server, name) as unknown as PostgresPool)
+  }
+
+  async open (): Promise<void> {
+    if (this.#closing !== null) throw closed()
+    await this.#begin()
+  }
+
+  async #begin (): Promise<void> {
+    this.#opening ??= this.#lineage.open().catch((error: unknown) => {
+      this.#opening = null
+      throw error
+    })
+    await this.#opening
+  }
+
+  async commit (push: Push): Promise<Committed> {
+    if (this.#closing !== null) throw closed()
+    return await this.#queue.add({ push })
+  }
+
+  async heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
+    return await (await this.#opened()).heads(keys)
+  }
+
+  async read (query: ReadQuery): Promise<Page> {
+    return await (await this.#opened()).page(query)
+  }
+
+  async entries (sequences: readonly number[]): Promise<Array<StoredEntry | null>> {
+    return await (await this.#opened()).entries(sequences)
+  }
+
+  async history (key: DocumentKey, { before = Infinity, limit = PAGE }: Slice = {}): Promise<StoredEntry[]> {
+    return await (await this.#opened()).history(key, before, limit)
+  }
+
+  async journal (query: JournalQuery = {}): Promise<JournalRow[]> {
+    return await (await this.#opened()).journal({ limit: PAGE, ...query })
+  }
+
+  async discardJournal (_ids: readonly number[]): Promise<number> {
+    throw new Error('todo')
+  }
+
+  async collections (): Promise<string[]> {
+    return await (await this.#opened()).collections()
+  }
+
+  async horizon (): Promise<number> {
+    return (await this.#state()).horizon
+  }
+
+  async epochs (): Promise<readonly Epoch[]> {
+    return (await this.#state()).epochs
+  }
+
+  async secret (): Promise<Uint8Array> {
+    return await (await this.#opened()).secret()
+  }
+
+  async file (_name: string, _channelsOf: Filer): Promise<void> {
+    throw new Error('todo')
+  }
+
+  async filing (): Promise<string> {
+    return await (await this.#opened()).filing()
+  }
+
+  async append (change: ChangeEntry): Promise<void> {
+    for (;;) {
+      const reader = await this.#opened()
+      const [{ head }] = await reader.heads([change]) as [HeadAnswer]
+      const newest = (await this.#state()).head
+      if (change.id && await reader.byId(change.id) !== null) throw new TypeError(`the log already has an entry with the id ${change.id}`)
+      const sequence = appendedSequence(change.sequence, newest)
+      const push = appendedPush(change, head, this.#server.options.now())
+      // Others may have committed meanwhile: their entries then stand before this one.
+      const { status } = await this.#queue.add(change.sequence ? { push, id: change.id || null, sequence } : { push, id: change.id || null })
+      if (status === 'committed') return
+    }
+  }
+
+  async getSince (sequence: number, limit = PAGE): Promise<ChangeEntry[]> {
+    return await (await this.#opened()).since(sequence, limit)
+  }
+
+  async getForCollection (collection: string, since: number): Promise<ChangeEntry[]> {
+    return await (await this.#opened()).sinceOf(collection, since)
+  }
+
+  async get (id: string): Promise<ChangeEntry | null> {
+    return await (await this.#opened()).byId(id)
+  }
+
+  async getCurrentSequence (): Promise<number> {
+    return (await this.#state()).head
+  }
+
+  async compact (_policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {
+    await this.#opened()
+  }
+
+  async clear (): Promise<void> {
+    throw new Error('todo')
+  }
+
+  async server (): Promise<LogServer> {
+    return { kind: 'postgres', pool: await this.#server.pool(), schema: this.#server.options.schema }
+  }
+
+  health (): StoreHealth {
+    return this.#closing === null ? this.#server.health.told() : { writable: false, detail: 'The change log is closed.' }
+  }
+
+  stats (): Readonly<Record<string, number>> {
+    return { head: this.#lineage.known.head }
+  }
+
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
+    await this.#queue.drained()
+    if (this.#root) await this.#server.end()
+  }
+
+  async #opened (): Promise<Reader> {
+    await this.open()
+    return this.#reader
+  }
+
+  async #state (): ReturnType<Lineage['state']> {
+    await this.open()
+    return await this.#lineage.state()
+  }
+}
+
+function serverOf (source: PostgresPool | string, options: PostgresOptions): Server {
+  if (typeof source === 'string' ? !/^postgres(ql)?:/i.test(source) : typeof (source as Partial<PostgresPool> | null)?.connect !== 'function') {
+    throw new TypeError('PostgresChangeLog takes a URL (postgres://…) or a pool: new pg.Pool(…)')
+  }
+  return new Server(source, resolveOptions(options))
+}

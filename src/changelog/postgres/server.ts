@@ -1,0 +1,185 @@
+/** The server on which logs lie, as all of them use it: its connections, what it says of itself, and its health. */
+import { mind, openPool, type PostgresClient, type PostgresPool } from '../../drivers/postgres.ts'
+import { SyncError } from '../../errors.ts'
+import { Connection } from './connection.ts'
+import { closed, failureOf, unavailable } from './failure.ts'
+import { Gate } from './gate.ts'
+import { Health } from './health.ts'
+import type { Resolved } from './options.ts'
+import { inSchema, type Tuple } from './statement.ts'
+
+/** Beyond the server's own limit: it is not waited for any more. */
+const GRACE = 2000
+
+const WELCOME = 'SELECT current_setting(\'server_encoding\'), current_setting(\'fsync\'), current_setting(\'full_page_writes\'), current_setting(\'server_version_num\')::int'
+const SYSTEM = 'SELECT system_identifier::text FROM pg_control_system()'
+const OLDEST_VERSION = 130_000
+
+export class Server {
+  readonly health: Health
+  readonly #options: Resolved
+  readonly #source: PostgresPool | string
+  /** A standby answers reads alone. */
+  readonly #standby: boolean
+  readonly #reads: Gate
+  readonly #systems = new WeakMap<PostgresClient, string>()
+  readonly #heard = new WeakSet<PostgresClient>()
+  #pool: Promise<PostgresPool> | undefined
+  #ended = false
+
+  constructor (source: PostgresPool | string, options: Resolved, { standby = false } = {}) {
+    this.#options = options
+    this.#source = source
+    this.#standby = standby
+    this.#reads = new Gate(Math.max(1, Math.floor(sizeOf(source, options) * 0.75)))
+    this.health = new Health(() => this.#probe())
+  }
+
+  get options (): Resolved {
+    return this.#options
+  }
+
+  pool (): Promise<PostgresPool> {
+    this.#pool ??= this.#open()
+    return this.#pool
+  }
+
+  /** Uses a connection alone, for statements that belong together. */
+  async use<T> (work: (connection: Connection) => Promise<T>): Promise<T> {
+    const client = await this.#connect()
+    let broken = true
+    try {
+      const system = this.#systems.get(client) ?? await this.#welcome(client)
+      const result = await work(this.#connection(client, system))
+      broken = false
+      return result
+    } catch (error) {
+      broken = error instanceof SyncError
+      throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  /** A statement by itself. */
+  read<T> (work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#reads.pass(() => this.use(work))
+  }
+
+  /**
+   * Work that is kept as a whole or not at all.
+   * @param opening further statements of its beginning, in the same round trip; the rows of the last one are handed on
+   */
+  transaction<T> (opening: string | ((system: string) => string), work: (connection: Connection, rows: Tuple[]) => Promise<T>): Promise<T> {
+    return this.use(async connection => {
+      const first = typeof opening === 'string' ? opening : opening(connection.system)
+      try {
+        return await work(connection, await connection.script(`${this.#begin()}; ${inSchema(this.#options.schema, first)}`))
+      } catch (error) {
+        // Where that fails too, the connection is not used again.
+        if (!(error instanceof SyncError)) await connection.script('ROLLBACK')
+        throw error
+      }
+    })
+  }
+
+  /** Ends the connections if they are its own. */
+  async end (): Promise<void> {
+    this.#ended = true
+    this.health.end()
+    if (this.#pool !== undefined && typeof this.#source === 'string') await (await this.#pool).end()
+  }
+
+  /** Whatever the database or its user has as defaults: an answered push is on disk, and nobody waits for ever. */
+  #begin (): string {
+    const { lockMs, idleMs, statementMs } = this.#options
+    return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = ${lockMs}; SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; SET LOCAL statement_timeout = ${statementMs}; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
+  }
+
+  async #open (): Promise<PostgresPool> {
+    const source = this.#source
+    try {
+      return mind(typeof source === 'string' ? await openPool(source, this.#options) : source)
+    } catch (error) {
+      this.#pool = undefined
+      throw error
+    }
+  }
+
+  async #connect (): Promise<PostgresClient> {
+    if (this.#ended) throw closed()
+    const { refusal } = this.health
+    if (refusal !== null) throw refusal
+    const pool = await this.pool()
+    try {
+      return await pool.connect()
+    } catch (error) {
+      throw this.#report(error, true)
+    }
+  }
+
+  #connection (client: PostgresClient, system: string): Connection {
+    return new Connection(client, { system, timeout: this.#options.statementMs + GRACE, failed: error => this.#report(error, false) })
+  }
+
+  /** The first time that a connection is used. */
+  async #welcome (client: PostgresClient): Promise<string> {
+    this.#listen(client)
+    const connection = this.#connection(client, '')
+    const [[encoding, fsync, fullPages, version]] = await connection.script(`SET bytea_output = hex; ${WELCOME}`) as [[string, string, string, number]]
+    if (encoding !== 'UTF8') throw new SyncError('storage_unavailable', { detail: `the database has the encoding ${encoding}: make one with ENCODING 'UTF8'` })
+    if (version < OLDEST_VERSION) throw new SyncError('storage_unavailable', { detail: 'PostgreSQL is too old: 13 is the oldest that works' })
+    this.health.warn(fsync === 'on' && fullPages === 'on' ? null : 'PostgreSQL runs with fsync or full_page_writes off: what was answered is lost with a power cut. Turn them on')
+    const system = await this.#systemOf(connection)
+    this.#systems.set(client, system)
+    return system
+  }
+
+  /** A connection that breaks while nobody asks anything of it would end the process. */
+  #listen (client: PostgresClient): void {
+    if (!this.#heard.has(client)) client.on('error', () => {})
+    this.#heard.add(client)
+  }
+
+  async #systemOf (connection: Connection): Promise<string> {
+    if (this.#standby) return ''
+    const [[may]] = await connection.script("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')") as [[boolean]]
+    return may ? (await connection.script(SYSTEM))[0]![0] as string : ''
+  }
+
+  /** A whole write, since a server may answer and have no room left. */
+  async #probe (): Promise<void> {
+    const pool = await this.pool()
+    const client = await pool.connect().catch((error: unknown) => { throw this.#report(error, true) })
+    let broken = true
+    try {
+      this.#listen(client)
+      const connection = this.#connection(client, '')
+      await connection.script(this.#standby ? 'SELECT 1' : inSchema(this.#options.schema, 'UPDATE pocket.layout SET layout = layout'))
+      broken = false
+    } catch (error) {
+      // Nothing was opened there yet.
+      if (failureOf((error as SyncError).cause) !== 'missing') throw error
+    } finally {
+      client.release(broken)
+    }
+  }
+
+  /** @returns what to throw for an error of the server */
+  #report (error: unknown, connecting: boolean): unknown {
+    const failure = failureOf(error)
+    if (failure === 'own') return error
+    const problem = unavailable(failure, error)
+    if (failure !== 'missing') this.health.failed(problem, connecting || isSilent(error))
+    return problem
+  }
+}
+
+function sizeOf (source: PostgresPool | string, { max }: Resolved): number {
+  return typeof source === 'string' ? max : (source as { options?: { max?: number } }).options?.max ?? max
+}
+
+/** It was waited for in vain, as it would be again. */
+function isSilent (error: unknown): boolean {
+  return error instanceof Error && /timeout/i.test(error.message) && !('severity' in error)
+}

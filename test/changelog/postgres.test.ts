@@ -1,0 +1,35 @@
+import pg from 'pg'
+import t from 'tap'
+import { PostgresChangeLog } from '../../src/changelog/postgres.ts'
+import { changeLogSuite, type OpenedLog } from '../../src/conformance/changelog.ts'
+import { requirePostgres } from '../support/programs.ts'
+import { startPostgres } from '../support/services/postgres.ts'
+import { modelProperty } from './model.ts'
+
+if (requirePostgres(t)) await run()
+
+async function run (): Promise<void> {
+  const server = await startPostgres(t)
+  const pool = new pg.Pool({ connectionString: server.url, max: 10 })
+  pool.on('error', () => {})
+  t.teardown(() => pool.end())
+  const root = new PostgresChangeLog(pool)
+  let logs = 0
+
+  async function open (): Promise<OpenedLog> {
+    const name = `log ${++logs}`
+    let store = root.tenant(name)
+    return {
+      store,
+      reopen: async () => {
+        await store.close()
+        store = new PostgresChangeLog(pool).tenant(name)
+        return store
+      },
+      destroy: () => store.close()
+    }
+  }
+
+  await changeLogSuite({ test: (title, run) => t.test(title, run), open })
+  await modelProperty(t, open, 10)
+}
