@@ -1,6 +1,7 @@
 /** What `@pocket/server` exports; nothing inside imports it. */
 export { PocketServer, type InTenant, type Listening, type Middleware, type ServerHealth } from './server.ts'
 export { MemoryChangeLog } from './changelog/memory.ts'
+export { PostgresChangeLog } from './changelog/postgres.ts'
 export { SqliteChangeLog } from './changelog/sqlite.ts'
 export type { AuditEvent } from './audit-event.ts'
 export { SyncError, catalogue, type ErrorCode } from './errors.ts'
