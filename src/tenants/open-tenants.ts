@@ -118,6 +118,7 @@ export class OpenTenants<T> {
   async #patiently ({ ready }: Slot<T>): Promise<T> {
     const opened = await inTime(() => ready, PATIENCE, this.#deps.clock)
     if (opened === late) throw tooMany()
+    if (this.#closed) throw new SyncError('draining')
     return opened
   }
 
