@@ -4,13 +4,14 @@ import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
 import type { LogView } from './changelog/view.ts'
 import { isNetworked } from './changelog/networked.ts'
 import { defaultRetention, type Retention } from './config.ts'
+import type { Coordination } from './coordination/coordination.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 
 export const DEFAULT_LOG = './pocket.db'
 
 /**
- * A change log by its name: `sqlite:<path>` or a bare path, `postgres://…`, `:memory:` or `memory:` for one that ends
- * with the process. Adapters are loaded when they are asked for.
+ * A change log by its name: `sqlite:<path>` or a bare path, `postgres://…`, `redis://…` or `rediss://…`, `:memory:` or
+ * `memory:` for one that ends with the process. Adapters are loaded when they are asked for.
  * @throws TypeError when this version has no such backend
  */
 export async function openBackend (name: string, retention: Retention = defaultRetention): Promise<ChangeStore> {
@@ -23,8 +24,12 @@ export async function openBackend (name: string, retention: Retention = defaultR
     const { PostgresChangeLog } = await import('./changelog/postgres.ts')
     return new PostgresChangeLog(name, { pushRetention: retention.pushes })
   }
+  if (scheme === 'redis' || scheme === 'rediss') {
+    const { RedisChangeLog } = await import('./changelog/redis.ts')
+    return new RedisChangeLog(name, { pushRetention: retention.pushes })
+  }
   if (scheme !== undefined && scheme !== 'sqlite') {
-    throw new TypeError(`there is no change log "${scheme}:" in this version of @pocket/server; there are a path, sqlite:<path>, postgres://… and :memory:`)
+    throw new TypeError(`there is no change log "${scheme}:" in this version of @pocket/server; there are a path, sqlite:<path>, postgres://…, redis://… and :memory:`)
   }
   const path = scheme === undefined ? name : name.slice('sqlite:'.length)
   if (path === '') throw new TypeError('the change log needs a path')
@@ -108,4 +113,16 @@ export async function openPubSub (store?: ChangeStore, name?: string): Promise<P
     return server?.kind === 'postgres' ? new PostgresPubSub(name ?? server.pool, { schema: server.schema }) : new PostgresPubSub(name!)
   }
   throw new TypeError('there is no pubsub of that name; there are redis://…, postgres://… and memory')
+}
+
+/** Where nodes agree on what they share beside the log: the server of the log, else that of the hints; null where this node is alone. */
+export async function openCoordination (store: ChangeStore, pubsub: PubSub): Promise<Coordination | null> {
+  const server = isNetworked(store) ? await store.server() : await pubsub.server?.() ?? null
+  if (server === null) return null
+  if (server.kind === 'redis') {
+    const { RedisCoordination } = await import('./coordination/redis.ts')
+    return new RedisCoordination(server.redis, server)
+  }
+  const { PostgresCoordination } = await import('./coordination/postgres.ts')
+  return new PostgresCoordination(server.pool, server)
 }

@@ -2,6 +2,7 @@
 export { PocketServer, type InTenant, type Listening, type Middleware, type ServerHealth } from './server.ts'
 export { MemoryChangeLog } from './changelog/memory.ts'
 export { PostgresChangeLog } from './changelog/postgres.ts'
+export { RedisChangeLog } from './changelog/redis.ts'
 export { SqliteChangeLog } from './changelog/sqlite.ts'
 export type { AuditEvent } from './audit-event.ts'
 export { SyncError, catalogue, type ErrorCode } from './errors.ts'

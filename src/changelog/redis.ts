@@ -1,0 +1,201 @@
+/** ADAPTER: the change log in Redis, for any number of nodes. As durable as Redis is set up to be. */
+import { openRedis, type RedisClient } from '../drivers/redis.ts'
+import type {
+  ChangeEntry, ChangeStore, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
+  JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
+} from './changelog.ts'
+import { appendedPush, appendedSequence } from './entry.ts'
+import type { LogServer, NetworkedStore, TenantStore } from './networked.ts'
+import { Commits } from './redis/commits.ts'
+import { closedFailure } from './redis/failure.ts'
+import { keysOf } from './redis/layout.ts'
+import { resolveOptions, type RedisLogOptions, type Resolved } from './redis/options.ts'
+import { Reader } from './redis/reader.ts'
+import { Session } from './redis/session.ts'
+import { fileAnew } from './redis/filing.ts'
+import { clearLog, compact } from './redis/compaction.ts'
+
+export type { RedisLogOptions } from './redis/options.ts'
+
+interface Slice {
+  readonly before?: number
+  readonly limit?: number
+}
+
+const PAGE = 100
+
+/**
+ * The change log in Redis 7 or Valkey, alone or a cluster.
+ * @param given `redis://…`, `rediss://…`, or a client of ioredis or node-redis, which stays the application's to close
+ */
+export class RedisChangeLog implements NetworkedStore, TenantStore {
+  readonly supports: Supports = { durable: true, sharedByProcesses: true, facts: true, channels: true }
+  readonly #given: string | RedisClient
+  readonly #options: Resolved
+  readonly #session: Session
+  readonly #reader: Reader
+  readonly #commits: Commits
+  #opening: Promise<void> | null = null
+  #closing: Promise<void> | null = null
+  #running = 0
+  readonly #idle: Array<() => void> = []
+
+  constructor (given: string | RedisClient, options: RedisLogOptions = {}) {
+    this.#given = given
+    this.#options = resolveOptions(options)
+    const { prefix, tenant, now } = this.#options
+    this.#session = new Session({ connect: () => openRedis(given), keys: keysOf(prefix, tenant), now })
+    this.#reader = new Reader(this.#session)
+    this.#commits = new Commits({ ...this.#options, session: this.#session, replaced: head => this.#reader.replaced(head), failed: () => {} })
+  }
+
+  open (): Promise<void> {
+    return this.#during(async () => {})
+  }
+
+  commit (push: Push): Promise<Committed> {
+    return this.#during(() => this.#commits.add({ push }) as Promise<Committed>)
+  }
+
+  heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
+    return this.#during(() => this.#reader.heads(keys))
+  }
+
+  read (query: ReadQuery): Promise<Page> {
+    return this.#during(() => this.#reader.page(query))
+  }
+
+  entries (sequences: readonly number[]): Promise<Array<StoredEntry | null>> {
+    return this.#during(() => this.#reader.entries(sequences))
+  }
+
+  history (key: DocumentKey, { before = Infinity, limit = PAGE }: Slice = {}): Promise<StoredEntry[]> {
+    return this.#during(() => this.#reader.history(key, before, limit))
+  }
+
+  journal (query: JournalQuery = {}): Promise<JournalRow[]> {
+    return this.#during(() => this.#reader.journal(query))
+  }
+
+  discardJournal (ids: readonly number[]): Promise<number> {
+    return this.#during(() => this.#reader.discard(ids))
+  }
+
+  collections (): Promise<string[]> {
+    return this.#during(() => this.#reader.collections())
+  }
+
+  horizon (): Promise<number> {
+    return this.#during(async () => (await this.#reader.state()).horizon)
+  }
+
+  epochs (): Promise<readonly Epoch[]> {
+    return this.#during(async () => (await this.#reader.state()).epochs)
+  }
+
+  secret (): Promise<Uint8Array> {
+    return this.#during(() => this.#reader.secret())
+  }
+
+  file (name: string, channelsOf: Filer): Promise<void> {
+    return this.#during(() => fileAnew(this.#session, { name, channelsOf, goOn: () => this.#requireOpen() }))
+  }
+
+  filing (): Promise<string> {
+    return this.#during(async () => (await this.#reader.state()).filing)
+  }
+
+  append (change: ChangeEntry): Promise<void> {
+    return this.#during(async () => {
+      for (;;) if (await this.#append(change)) return
+    })
+  }
+
+  getSince (sequence: number, limit = PAGE): Promise<ChangeEntry[]> {
+    return this.#during(() => this.#reader.since(sequence, limit))
+  }
+
+  getForCollection (collection: string, since: number): Promise<ChangeEntry[]> {
+    return this.#during(() => this.#reader.sinceOf(collection, since))
+  }
+
+  get (id: string): Promise<ChangeEntry | null> {
+    return this.#during(() => this.#reader.byId(id))
+  }
+
+  getCurrentSequence (): Promise<number> {
+    return this.#during(async () => (await this.#reader.state()).head)
+  }
+
+  compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {
+    return this.#during(() => compact(this.#session, policy, () => this.#closing === null))
+  }
+
+  clear (): Promise<void> {
+    return this.#during(() => clearLog(this.#session, this.#options.now()))
+  }
+
+  async server (): Promise<LogServer> {
+    this.#requireOpen()
+    return { kind: 'redis', redis: await this.#session.redis(), prefix: this.#options.prefix }
+  }
+
+  tenant (name: string): ChangeStore {
+    return new RedisChangeLog(this.#given, { ...this.#options, tenant: name })
+  }
+
+  health (): StoreHealth {
+    if (this.#closing !== null) return { writable: false, detail: 'The change log is closed.' }
+    const { trouble } = this.#session
+    return trouble === null ? { writable: true, detail: null } : { writable: false, detail: trouble.message }
+  }
+
+  stats (): Readonly<Record<string, number>> {
+    return {}
+  }
+
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
+    if (this.#running > 0) await new Promise<void>(resolve => { this.#idle.push(resolve) })
+    await this.#session.close()
+  }
+
+  /** @returns false where another entry came between: the document then has another head */
+  async #append (change: ChangeEntry): Promise<boolean> {
+    const [{ head }] = await this.#reader.heads([change]) as [HeadAnswer]
+    appendedSequence(change.sequence, (await this.#reader.state()).head)
+    const push = appendedPush(change, head, this.#options.now())
+    const result = await this.#commits.add({ push, id: change.id || null, sequence: change.sequence ?? 0 })
+    if (result.status === 'taken') throw new TypeError(`the log already has an entry with the id ${change.id}`)
+    if (result.status === 'late') appendedSequence(change.sequence, result.head)
+    return result.status === 'committed'
+  }
+
+  /** What was begun before `close` is finished. */
+  async #during<T> (work: () => Promise<T>): Promise<T> {
+    this.#requireOpen()
+    this.#running++
+    try {
+      await this.#opened()
+      return await work()
+    } finally {
+      if (--this.#running === 0) for (const done of this.#idle.splice(0)) done()
+    }
+  }
+
+  async #opened (): Promise<void> {
+    this.#opening ??= this.#session.open().catch((error: unknown) => {
+      this.#opening = null
+      throw error
+    })
+    await this.#opening
+  }
+
+  #requireOpen (): void {
+    if (this.#closing !== null) throw closedFailure()
+  }
+}

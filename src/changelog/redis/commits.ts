@@ -1,0 +1,137 @@
+/** Group commit: pushes that wait together go in one script, each apart from the others. */
+import type { RedisArgument } from '../../drivers/redis.ts'
+import type { Committed, EntryFacts, NewEntry, Push } from '../changelog.ts'
+import { decodeFacts, encode, nameOf } from './entries.ts'
+import { COMMIT } from './lua/commit.ts'
+import type { Session } from './session.ts'
+
+/** A push that waits; with `append` also the id and sequence that its one entry must take. */
+export interface Job {
+  readonly push: Push
+  readonly id?: string | null
+  readonly sequence?: number
+}
+
+export type Result = Committed | { readonly status: 'late', readonly head: number } | { readonly status: 'taken' }
+
+interface Encoded {
+  readonly args: readonly RedisArgument[]
+  readonly bytes: number
+}
+
+interface Waiting extends Encoded {
+  readonly push: Push
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Bounds of one script, a few ms, so that nobody waits long behind others; a push larger than that goes alone. */
+const GROUP_ENTRIES = 250
+const GROUP_BYTES = 2 ** 20
+/** Scripts under way: while one is answered the next is on its way. */
+const UNDER_WAY = 2
+/** What a row of the journal takes beside its text, roughly. */
+const ROW_BYTES = 200
+
+export interface CommitParts {
+  readonly session: Session
+  readonly pushRetention: number
+  readonly journalBytes: number
+  /** What the head's own identity is named, where it was asked for lately. */
+  readonly replaced: (head: EntryFacts) => Buffer | undefined
+  readonly failed: (error: unknown) => void
+}
+
+export class Commits {
+  readonly #parts: CommitParts
+  #waiting: Waiting[] = []
+  #scheduled = false
+  #running = 0
+
+  constructor (parts: CommitParts) {
+    this.#parts = parts
+  }
+
+  add (job: Job): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ push: job.push, ...this.#encode(job), resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  #schedule (): void {
+    if (this.#scheduled || this.#running >= UNDER_WAY) return
+    this.#scheduled = true
+    // What arrives in the same turn goes together.
+    setImmediate(() => {
+      this.#scheduled = false
+      if (this.#waiting.length > 0 && this.#running < UNDER_WAY) this.#send(this.#take())
+    })
+  }
+
+  #take (): Waiting[] {
+    let entries = 0
+    let size = 0
+    const end = this.#waiting.findIndex(({ push, bytes }, index) => {
+      entries += push.entries.length
+      size += bytes
+      return index > 0 && (entries > GROUP_ENTRIES || size > GROUP_BYTES)
+    })
+    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end)
+  }
+
+  #send (group: readonly Waiting[]): void {
+    this.#running++
+    this.#schedule()
+    this.#commit(group).then(results => {
+      group.forEach(({ resolve }, index) => resolve(results[index]!))
+    }, (error: unknown) => {
+      this.#parts.failed(error)
+      for (const { reject } of group) reject(error)
+    }).finally(() => {
+      this.#running--
+      if (this.#waiting.length > 0) this.#schedule()
+    })
+  }
+
+  async #commit (group: readonly Waiting[]): Promise<Result[]> {
+    const { session, pushRetention, journalBytes } = this.#parts
+    const bounds = [group.length, group.at(-1)!.push.serverTimestamp - pushRetention, journalBytes].map(asText)
+    const { values } = await session.ask(COMMIT, [...bounds, ...group.flatMap(({ args }) => args)])
+    return values.map(resultOf)
+  }
+
+  #encode ({ push, id = null, sequence = 0 }: Job): Encoded {
+    const journal = push.journal.flatMap(row => {
+      const { messageId, serverTimestamp, userId, clientId, address } = push
+      const facts = JSON.stringify([row.collection, row.documentId, row.status, row.code, messageId, serverTimestamp, userId, clientId, address])
+      return [facts, row.raw, Buffer.byteLength(row.raw) + ROW_BYTES]
+    })
+    const entries = push.entries.flatMap(entry => this.#encodeEntry(push, entry, id))
+    const args = [push.key, push.fingerprint, push.outcome, push.serverTimestamp, sequence, id ?? '', push.journal.length, ...journal, push.entries.length, ...entries]
+    return { args, bytes: args.reduce<number>((sum, arg) => sum + (typeof arg === 'number' ? 8 : arg.length), 0) }
+  }
+
+  #encodeEntry (push: Push, entry: NewEntry, id: string | null): RedisArgument[] {
+    const name = nameOf(entry)
+    const { replaces, channels } = entry
+    const known = replaces == null || replaces.sequence !== entry.expected ? undefined : this.#parts.replaced(replaces)
+    return [name, entry.expected, encode(push, entry, { name, id }), known ?? '', ...channels === undefined ? [-1] : [channels.length, ...channels]]
+  }
+}
+
+/** Numbers without an exponent; Infinity is what Lua reads as such. */
+function asText (number: number): string {
+  return Number.isFinite(number) ? BigInt(Math.round(number)).toString() : number > 0 ? 'inf' : '-inf'
+}
+
+function resultOf ([status, ...rest]: Buffer[]): Result {
+  const word = String(status)
+  if (word === 'committed') return { status: word, first: Number(rest[0]) }
+  if (word === 'seen') return { status: word, first: Number(rest[0]), outcome: rest[1]!.toString() }
+  if (word === 'reused' || word === 'taken') return { status: word }
+  if (word === 'late') return { status: word, head: Number(rest[0]) }
+  const heads: EntryFacts[] = []
+  for (let i = 0; i < rest.length; i += 2) heads.push(decodeFacts(Number(rest[i]), rest[i + 1]!))
+  return { status: 'moved', heads }
+}

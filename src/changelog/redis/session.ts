@@ -1,0 +1,164 @@
+/** Asking the log by scripts: each answer is of one moment, and of the stretch of history that it says. */
+import { randomBytes } from 'node:crypto'
+import type { Redis, RedisArgument } from '../../drivers/redis.ts'
+import { SyncError } from '../../errors.ts'
+import type { Epoch } from '../changelog.ts'
+import { entryId, newEpochId } from '../entry.ts'
+import { closedFailure, failure } from './failure.ts'
+import type { KeyName, Script } from './layout.ts'
+import { OPEN } from './lua/open.ts'
+
+/** What is true of the log as a whole in the moment of an answer. */
+export interface LogState {
+  readonly head: number
+  readonly horizon: number
+  readonly historyHorizon: number
+  /** Identities from before this time are not known any more, ms. */
+  readonly identitiesBefore: number
+  readonly filing: string
+  readonly filedBy: string
+  /** Oldest first. */
+  readonly epochs: readonly Epoch[]
+}
+
+/** An answer of a script after its state: Buffers, numbers, lists. */
+export interface Answer {
+  readonly state: LogState
+  readonly values: readonly any[]
+}
+
+export interface SessionParts {
+  readonly connect: () => Promise<Redis>
+  readonly keys: Readonly<Record<KeyName, string>>
+  readonly now: () => number
+}
+
+/** A log that was restarted again and again under one question is not a log to ask. */
+const ATTEMPTS = 5
+
+const REFUSALS: ReadonlyMap<string, string> = new Map([
+  ['moving', 'This log is the target of a move that has not ended: go on with `pocket-server copy`, or remove its keys.'],
+  ['damaged', 'Keys of this log are gone from Redis while others are there: restore a backup, or remove all keys of its prefix to begin anew. Was another maxmemory-policy than noeviction set?'],
+  ['none', 'There is no log under this prefix.']
+])
+
+export class Session {
+  readonly #parts: SessionParts
+  #redis: Promise<Redis> | null = null
+  /** Asks without changing anything, also a log of a Redis that was restarted. */
+  #atRest = false
+  #log = ''
+  #epochs: readonly Epoch[] = []
+  #beginning: Promise<void> | null = null
+  /** What the last answer was; null after a failure, until there is one again. */
+  trouble: SyncError | null = null
+
+  constructor (parts: SessionParts) {
+    this.#parts = parts
+  }
+
+  redis (): Promise<Redis> {
+    if (this.#redis === null) {
+      const connecting = this.#parts.connect()
+      this.#redis = connecting
+      connecting.catch(() => { this.#redis = null })
+    }
+    return this.#redis
+  }
+
+  keys (names: readonly KeyName[]): string[] {
+    return names.map(name => this.#parts.keys[name])
+  }
+
+  /** Creates the log where there is none, and begins an epoch. */
+  async open (): Promise<void> {
+    await this.#begin(true)
+  }
+
+  rest (): void {
+    this.#atRest = true
+  }
+
+  /** @throws SyncError storage_unavailable; a script that writes may then have been run or not */
+  async ask (script: Script, args: readonly RedisArgument[] = []): Promise<Answer> {
+    for (let attempt = 1; ; attempt++) {
+      const [status, state, ...values] = await this.run(script, [this.#log, this.#epochs.length, this.#atRest ? '0' : '1', ...args])
+      const word = String(status)
+      if (word === 'ok') return { state: this.#stateOf(state), values }
+      if ((word !== 'none' && word !== 'restarted') || this.#atRest || attempt === ATTEMPTS) throw refused(word, state)
+      // All that waits for the same epoch waits once.
+      this.#beginning ??= this.#begin(false).finally(() => { this.#beginning = null })
+      await this.#beginning
+    }
+  }
+
+  /** One script, without regard to the state. */
+  async run (script: Script, args: readonly RedisArgument[]): Promise<any[]> {
+    try {
+      const redis = await this.redis()
+      const answer = await redis.run(script, { keys: this.keys(script.keys), args, binary: true }) as any[]
+      this.trouble = null
+      return answer
+    } catch (error) {
+      if (error instanceof TypeError) throw error
+      this.trouble = failure(error)
+      throw this.trouble
+    }
+  }
+
+  async command (...args: readonly RedisArgument[]): Promise<any> {
+    try {
+      return await (await this.redis()).command(args)
+    } catch (error) {
+      if (error instanceof TypeError) throw error
+      throw failure(error)
+    }
+  }
+
+  async close (): Promise<void> {
+    const redis = this.#redis
+    this.#redis = Promise.reject(closedFailure())
+    this.#redis.catch(() => {})
+    await redis?.then(open => open.close(), () => {})
+  }
+
+  async #begin (always: boolean): Promise<void> {
+    const { now } = this.#parts
+    const args = [always ? '1' : '0', newEpochId(), now(), randomBytes(32), newEpochId()]
+    const [status, detail] = await this.run(OPEN, ['', '', '', ...args])
+    if (String(status) !== 'ok') throw refused(String(status), detail)
+  }
+
+  #stateOf ([log, head, horizon, historyHorizon, identitiesBefore, filing, filedBy, known, fresh]: any[]): LogState {
+    const name = String(log)
+    if (name !== this.#log || known + fresh.length > this.#epochs.length) {
+      this.#epochs = Object.freeze([...name === this.#log ? this.#epochs.slice(0, known) : [], ...fresh.map(epochOf)])
+      this.#log = name
+    }
+    // An answer that was under way while a later one brought more epochs.
+    const epochs = this.#epochs.slice(0, known + fresh.length)
+    return {
+      head: Number(head),
+      horizon: Number(horizon),
+      historyHorizon: Number(historyHorizon),
+      identitiesBefore: Number(identitiesBefore),
+      filing: String(filing),
+      filedBy: String(filedBy),
+      epochs: epochs.length === this.#epochs.length ? this.#epochs : epochs
+    }
+  }
+}
+
+function epochOf (row: Buffer): Epoch {
+  const [id, first, started] = row.toString().split(' ')
+  return Object.freeze({ id: id!, first: Number(first), started: Number(started) })
+}
+
+function refused (status: string, detail: unknown): SyncError {
+  if (status === 'layout') return new SyncError('storage_unavailable', { detail: `This log was written by a newer version of @pocket/server (layout ${String(detail)}): start that one.` })
+  return new SyncError('storage_unavailable', { detail: REFUSALS.get(status) ?? 'Redis was restarted again and again: look at its log.' })
+}
+
+export function idsBy ({ epochs }: LogState): (sequence: number) => string {
+  return sequence => entryId(epochs, sequence)
+}
