@@ -26,6 +26,7 @@ export interface Tenanted {
   readonly port: number
   readonly log: CapturedLog
   readonly store: SqliteChangeLog
+  readonly folder: string
   /** Of the tenants' files. */
   files (): string[]
   /** Logs that are open, by their WAL. */
@@ -43,7 +44,7 @@ export async function startTenants (t: Test, options: PocketServerOptions = {}):
   const app = await startApp(t, { changeLog: store, jwt: { secret: SECRET }, tenant: user => user.org, rateLimit: false, logger: log, ...options })
   const files = (): string[] => readdirSync(folder, { recursive: true }).map(String).filter(name => name.endsWith('.db') || name.includes('-wal')).sort()
   const openLogs = (): string[] => files().filter(name => name.includes('.tenants') && name.endsWith('-wal'))
-  return { ...app, log, store, files, openLogs, as: (tenant, sub = 'ann') => member(app.url, tokenOf(tenant, sub)) }
+  return { ...app, log, store, folder, files, openLogs, as: (tenant, sub = 'ann') => member(app.url, tokenOf(tenant, sub)) }
 }
 
 export function tokenOf (tenant: unknown, sub = 'ann'): string {
