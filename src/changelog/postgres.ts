@@ -2,7 +2,10 @@
 import type { PostgresPool } from '../drivers/postgres.ts'
 import { appendedPush, appendedSequence } from './entry.ts'
 import { assertTenant, type LogServer, type NetworkedStore, type TenantStore } from './networked.ts'
+import { clearLog } from './postgres/clear.ts'
+import { Compaction } from './postgres/compaction.ts'
 import { closed } from './postgres/failure.ts'
+import { Filing } from './postgres/filing.ts'
 import { Lineage } from './postgres/lineage.ts'
 import { resolveOptions, type PostgresOptions } from './postgres/options.ts'
 import { CommitQueue } from './postgres/queue.ts'
@@ -44,6 +47,9 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
   readonly #lineage: Lineage
   readonly #reader: Reader
   readonly #queue: CommitQueue
+  readonly #compaction: Compaction
+  readonly #filing: Filing
+  #compacting: Promise<void> = Promise.resolve()
   /** Whether the connections end with this log. */
   readonly #root: boolean
   #opening: Promise<void> | null = null
@@ -55,8 +61,10 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
     this.#root = !(source instanceof Shared)
     this.#server = server
     this.#lineage = new Lineage(server, name)
-    this.#reader = new Reader(this.#server, this.#lineage)
-    const writer = new Writer(this.#lineage, this.#server)
+    this.#reader = new Reader(server, this.#lineage)
+    this.#compaction = new Compaction(server, this.#lineage)
+    this.#filing = new Filing(server, this.#lineage)
+    const writer = new Writer(this.#lineage, server)
     this.#queue = new CommitQueue(async jobs => {
       await this.#begin()
       return await writer.commit(jobs)
@@ -69,7 +77,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
   }
 
   async open (): Promise<void> {
-    if (this.#closing !== null) throw closed()
+    this.#requireOpen()
     await this.#begin()
   }
 
@@ -82,7 +90,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
   }
 
   async commit (push: Push): Promise<Committed> {
-    if (this.#closing !== null) throw closed()
+    this.#requireOpen()
     return await this.#queue.add({ push })
   }
 
@@ -106,8 +114,9 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
     return await (await this.#opened()).journal({ limit: PAGE, ...query })
   }
 
-  async discardJournal (_ids: readonly number[]): Promise<number> {
-    throw new Error('todo')
+  async discardJournal (ids: readonly number[]): Promise<number> {
+    await this.open()
+    return await this.#compaction.discardJournal(ids)
   }
 
   async collections (): Promise<string[]> {
@@ -126,8 +135,9 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
     return await (await this.#opened()).secret()
   }
 
-  async file (_name: string, _channelsOf: Filer): Promise<void> {
-    throw new Error('todo')
+  async file (name: string, channelsOf: Filer): Promise<void> {
+    const reader = await this.#opened()
+    await this.#filing.run({ name, channelsOf, goOn: () => this.#requireOpen() }, () => reader.filedBy())
   }
 
   async filing (): Promise<string> {
@@ -164,12 +174,19 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
     return (await this.#state()).head
   }
 
-  async compact (_policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {
-    await this.#opened()
+  /** Does nothing while another node does it. */
+  async compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {
+    const run = this.#compacting.then(async () => {
+      await this.open()
+      await this.#compaction.run(policy, { goOn: () => this.#closing === null, now: this.#server.options.now() })
+    })
+    this.#compacting = run.catch(() => {})
+    await run
   }
 
   async clear (): Promise<void> {
-    throw new Error('todo')
+    await this.open()
+    await clearLog(this.#server, this.#lineage)
   }
 
   async server (): Promise<LogServer> {
@@ -191,7 +208,12 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
 
   async #close (): Promise<void> {
     await this.#queue.drained()
+    await this.#compacting
     if (this.#root) await this.#server.end()
+  }
+
+  #requireOpen (): void {
+    if (this.#closing !== null) throw closed()
   }
 
   async #opened (): Promise<Reader> {

@@ -57,6 +57,30 @@ export class JournalWriter {
   }
 }
 
+/** Drops rows, and their bytes from the sum. Within a transaction that holds the log. */
+export class JournalCleaner {
+  readonly #of: Statement
+  readonly #before: Statement
+
+  constructor (schema: string) {
+    const drop = (which: string): string => `WITH gone AS (DELETE FROM pocket.journal WHERE log = $1 AND ${which} RETURNING ${WEIGHT} AS weight),
+      kept AS (UPDATE pocket.logs SET journal_bytes = journal_bytes - (SELECT coalesce(sum(weight), 0) FROM gone) WHERE log = $1)
+      SELECT count(*) FROM gone`
+    this.#of = statement(schema, drop('id = ANY ($2::int8[])'))
+    this.#before = statement(schema, drop('ctid = ANY (ARRAY(SELECT ctid FROM pocket.journal WHERE log = $1 AND server_timestamp < $2 ORDER BY server_timestamp LIMIT $3))'))
+  }
+
+  /** @returns how many of these there were */
+  async drop (connection: Connection, log: string, ids: readonly number[]): Promise<number> {
+    return (await connection.run(this.#of, [log, numbers(ids)]))[0]![0] as number
+  }
+
+  /** @returns how many went */
+  async dropBefore (connection: Connection, log: string, { time, limit }: { time: number, limit: number }): Promise<number> {
+    return (await connection.run(this.#before, [log, time, limit]))[0]![0] as number
+  }
+}
+
 type JournalColumns = Pick<Push, 'messageId' | 'serverTimestamp' | 'userId' | 'clientId' | 'address'> & NewJournalRow & { readonly id: number }
 
 export function journalColumns (rows: readonly JournalColumns[]): Buffer[] {

@@ -134,6 +134,16 @@ const LAYOUT_1 = `
     PRIMARY KEY (log, collection, document_id, channel)
   );
   CREATE INDEX channels_position ON pocket.channels (log, channel, position);
+
+  -- What one node at a time does to a log, until when it may, and how far it has come.
+  CREATE TABLE pocket.leases (
+    log bigint NOT NULL,
+    work text COLLATE "C" NOT NULL,
+    holder text NOT NULL DEFAULT '',
+    until bigint NOT NULL DEFAULT 0,
+    progress bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (log, work)
+  );
 `
 
 /** Which timeline the server writes: one more with every failover. */
@@ -180,14 +190,15 @@ export function lockKey (name: string): string {
 }
 
 async function layoutOf (connection: Connection, schema: string): Promise<Layout> {
-  const [[there]] = await connection.script(`SELECT to_regclass(${literal(`${quoted(schema)}.layout`)}) IS NOT NULL`) as [[boolean]]
+  // Not by to_regclass, whose cache may still say no after the wait for a node that has just created it.
+  const [[there]] = await connection.script(`SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'layout' AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = ${literal(schema)}))`) as [[boolean]]
   if (!there) return NONE
   const [row] = await connection.script(inSchema(schema, 'SELECT layout, least FROM pocket.layout'))
   return row === undefined ? NONE : { layout: row[0] as number, least: row[1] as number }
 }
 
 async function stepsFrom (connection: Connection, layout: number, { schema, known }: { schema: string, known: readonly Step[] }): Promise<string> {
-  const [[exists, timeline]] = await connection.script(`SELECT to_regnamespace(${literal(quoted(schema))}) IS NOT NULL, to_regproc('pg_walfile_name') IS NOT NULL`) as [[boolean, boolean]]
+  const [[exists, timeline]] = await connection.script(`SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = ${literal(schema)}), to_regproc('pg_walfile_name') IS NOT NULL`) as [[boolean, boolean]]
   const parts = known.slice(layout).map(({ sql }) => inSchema(schema, sql(timeline ? TIMELINE : "SELECT ''::text")))
   if (!exists) parts.unshift(`CREATE SCHEMA ${quoted(schema)}`)
   const { least } = known.at(-1)!
