@@ -58,8 +58,9 @@ export class Rounds {
   async #look (name: string, { housekeeping, sealing }: Parts): Promise<void> {
     const { clock, interval } = this.#deps
     const now = clock.now()
+    const isDue = interval !== Infinity && now - (this.#compacted.get(name) ?? -Infinity) >= interval
     // A store seals before it compacts.
-    if (now - (this.#compacted.get(name) ?? -Infinity) < interval) await sealing?.round()
+    if (!isDue) await sealing?.round()
     else {
       this.#compacted.delete(name)
       this.#compacted.set(name, now)

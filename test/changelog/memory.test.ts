@@ -8,8 +8,11 @@ import { put, remove, write } from '../../src/conformance/changelog/harness.ts'
 import type { OpenedLog } from '../../src/conformance/changelog.ts'
 import { modelProperty } from './model.ts'
 
+let opened = 0
+
+/** Every other one is a tenant's: promises are the same. */
 async function open (): Promise<OpenedLog> {
-  let store = new MemoryChangeLog()
+  let store = opened++ % 2 === 0 ? new MemoryChangeLog() : new MemoryChangeLog().tenant('acme')
   return {
     store,
     reopen: async () => {
@@ -67,4 +70,17 @@ t.test('order: a walk meets each value once, whatever was removed and rewritten'
     strict.equal(order.size, model.size)
     for (let at = 0; at <= position + 1; at++) strict.equal(order.get(at), model.get(at))
   }), { numRuns: 50 })
+})
+
+t.test('a tenant keeps what it holds when its log is closed, and knows nothing of the others', async t => {
+  const store = new MemoryChangeLog()
+  const first = store.tenant('a')
+  await write(first, [put('x', 1)])
+  const [epochs, secret] = [await first.epochs(), await first.secret()]
+  await first.close()
+  await t.rejects(first.getCurrentSequence(), { code: 'storage_unavailable' })
+  const again = store.tenant('a')
+  t.same((await again.getSince(0)).map(entry => entry.documentId), ['x'])
+  t.same([(await again.epochs())[0], await again.secret()], [epochs[0], secret])
+  for (const other of [store, store.tenant('b')]) t.equal(await other.getCurrentSequence(), 0)
 })

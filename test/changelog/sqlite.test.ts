@@ -14,15 +14,19 @@ import { digest, follow, newPush, NOW, put, read, remove, sequences, write } fro
 import { contentsOf } from '../support/store-fixture.ts'
 import { modelProperty } from './model.ts'
 
+let opened = 0
+
+/** Every other one is a tenant's: promises are the same. */
 async function open (): Promise<OpenedLog> {
   const home = mkdtempSync(join(tmpdir(), 'pocket-log-'))
   const path = join(home, 'log.db')
-  let store = new SqliteChangeLog(path)
+  const make = opened++ % 2 === 0 ? () => new SqliteChangeLog(path) : () => new SqliteChangeLog(path).tenant('Acme & Söhne')
+  let store = make()
   return {
     store,
     reopen: async () => {
       await store.close()
-      store = new SqliteChangeLog(path)
+      store = make()
       return store
     },
     destroy: async () => {

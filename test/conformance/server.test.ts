@@ -1,6 +1,6 @@
 import t from 'tap'
 import { serverSuite, type ServerSuiteOptions } from '../../src/conformance/server.ts'
-import { AS_USERS, startConforming } from '../support/conformance.ts'
+import { AS_USERS, CONFORMING, startConforming } from '../support/conformance.ts'
 import { startApp } from '../support/app.ts'
 import { startGateway, type Gateway } from '../support/gateway.ts'
 import { tlsOf } from '../support/tls.ts'
@@ -16,6 +16,13 @@ t.test('the server holds what its own suite asks, over TLS and HTTP/2', { buffer
   const tls = tlsOf('localhost')
   const { url } = await startConforming(t, { tls, heartbeatInterval: 15_000 })
   await serverSuite({ test: (title, run) => t.test(title, run), baseUrl: url, ca: String(tls.cert), ...AS_USERS })
+})
+
+t.test('the server holds what its own suite asks, to two users of one tenant', { buffered: true }, async t => {
+  const { publicCollections, ...options } = CONFORMING
+  const { url } = await startApp(t, { ...options, tenant: () => 'acme' })
+  const { users } = AS_USERS
+  await serverSuite({ test: (title, run) => t.test(title, run), baseUrl: url, users: users! })
 })
 
 t.test('the server holds what its own suite asks, without authentication', { buffered: true }, async t => {

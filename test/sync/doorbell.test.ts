@@ -65,6 +65,33 @@ t.test('a bell that is closed stays silent: no poll, no hint, no subscription, c
   t.same([rings(), subscribed], [1, 0])
 })
 
+t.test('while nobody listens no timer runs: a thousand logs that rest cost nothing', async t => {
+  const clock = new TestClock()
+  let running = 0
+  const after = clock.after.bind(clock)
+  clock.after = (ms, callback) => {
+    running++
+    const cancel = after(ms, () => { running--; callback() })
+    return () => { running--; cancel() }
+  }
+  const bell = new Doorbell(deaf, clock, INTERVAL)
+  await bell.open()
+  t.equal(running, 0)
+  let rings = 0
+  const stops = [bell.listen(() => { rings++ }), bell.listen(() => {})]
+  t.equal(running, 1)
+  clock.advance(INTERVAL)
+  t.same([rings, running], [1, 1])
+  for (const stop of stops) stop()
+  t.equal(running, 0)
+  const again = bell.listen(() => { rings++ })
+  clock.advance(INTERVAL)
+  t.same([rings, running], [2, 1])
+  again()
+  await bell.close()
+  t.equal(running, 0)
+})
+
 t.test('a push rings when its entries can be read, and only when it has entries', async t => {
   const rules = await openRules()
   t.teardown(() => rules.close())
