@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
+import type { ChangeEntry } from '../../src/changelog/changelog.ts'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { Follower, Puller, Writer, type Target } from './crowd.ts'
 import { startServer, type ServerProcess, type StartOptions } from './process.ts'
@@ -65,9 +66,18 @@ export async function load ({ writers }: Crowd, changes: number): Promise<void> 
 
 /** Promises 1, 3, 4, 5 and 8, by what the clients were told and what the file holds at the end. */
 export async function assertKept (t: Test, scene: Scene, crowd: Crowd): Promise<void> {
+  await assertReplicas(t, scene.target, crowd)
+  t.match(await scene.server.stop(), { code: 0 }, 'and the server ends in order')
+  const log = new SqliteChangeLog(scene.db)
+  assertEntries(t, await log.getSince(0, 1_000_000), crowd)
+  await log.close()
+}
+
+/** Ends all clients. */
+export async function assertReplicas (t: Test, target: Target, crowd: Crowd): Promise<void> {
   for (const writer of crowd.writers) await writer.stop()
   for (const puller of crowd.pullers) await puller.stop()
-  const fresh = new Puller(scene.target)
+  const fresh = new Puller(target)
   await fresh.catchUp()
   for (const puller of crowd.pullers) {
     await puller.catchUp()
@@ -78,14 +88,10 @@ export async function assertKept (t: Test, scene: Scene, crowd: Crowd): Promise<
     t.strictSame(sorted(follower.documents), sorted(fresh.documents), 'promise 5 (Live is pull): a stream leads to the same documents')
     await follower.stop()
   }
-  t.match(await scene.server.stop(), { code: 0 }, 'and the server ends in order')
-  await assertLog(t, scene, crowd)
 }
 
-async function assertLog (t: Test, scene: Scene, { writers }: Crowd): Promise<void> {
-  const log = new SqliteChangeLog(scene.db)
-  const entries = await log.getSince(0, 1_000_000)
-  await log.close()
+/** @param entries all that the log holds */
+export function assertEntries (t: Test, entries: readonly ChangeEntry[], { writers }: Crowd): void {
   const bySequence = new Map(entries.map(entry => [entry.sequence, entry]))
   const markers = entries.map(entry => (JSON.parse(entry.document!) as { marker: string }).marker)
   const acknowledged = writers.flatMap(writer => writer.acknowledged)
