@@ -12,6 +12,7 @@ import { keysOf } from './redis/layout.ts'
 import { resolveOptions, type RedisLogOptions, type Resolved } from './redis/options.ts'
 import { Reader } from './redis/reader.ts'
 import { Session } from './redis/session.ts'
+import { Watch } from './redis/watch.ts'
 import { fileAnew } from './redis/filing.ts'
 import { clearLog, compact } from './redis/compaction.ts'
 
@@ -31,22 +32,27 @@ const PAGE = 100
 export class RedisChangeLog implements NetworkedStore, TenantStore {
   readonly supports: Supports = { durable: true, sharedByProcesses: true, facts: true, channels: true }
   readonly #given: string | RedisClient
+  readonly #parent: RedisChangeLog | null
   readonly #options: Resolved
   readonly #session: Session
   readonly #reader: Reader
   readonly #commits: Commits
+  readonly #watch: Watch
   #opening: Promise<void> | null = null
   #closing: Promise<void> | null = null
   #running = 0
   readonly #idle: Array<() => void> = []
 
-  constructor (given: string | RedisClient, options: RedisLogOptions = {}) {
+  /** @param parent whose connection it shares, where it is the log of a tenant */
+  constructor (given: string | RedisClient, options: RedisLogOptions = {}, parent: RedisChangeLog | null = null) {
     this.#given = given
     this.#options = resolveOptions(options)
+    this.#parent = parent
     const { prefix, tenant, now } = this.#options
-    this.#session = new Session({ connect: () => openRedis(given), keys: keysOf(prefix, tenant), now })
+    this.#session = new Session({ connect: parent === null ? () => openRedis(given) : () => parent.#session.redis(), keys: keysOf(prefix, tenant), now })
     this.#reader = new Reader(this.#session)
-    this.#commits = new Commits({ ...this.#options, session: this.#session, replaced: head => this.#reader.replaced(head), failed: () => {} })
+    this.#commits = new Commits({ ...this.#options, session: this.#session, replaced: head => this.#reader.replaced(head) })
+    this.#watch = new Watch(this.#session)
   }
 
   open (): Promise<void> {
@@ -54,7 +60,10 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
   }
 
   commit (push: Push): Promise<Committed> {
-    return this.#during(() => this.#commits.add({ push }) as Promise<Committed>)
+    return this.#during(() => {
+      this.#watch.assertKept()
+      return this.#commits.add({ push }) as Promise<Committed>
+    })
   }
 
   heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
@@ -141,13 +150,12 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
   }
 
   tenant (name: string): ChangeStore {
-    return new RedisChangeLog(this.#given, { ...this.#options, tenant: name })
+    return new RedisChangeLog(this.#given, { ...this.#options, tenant: name }, this)
   }
 
   health (): StoreHealth {
     if (this.#closing !== null) return { writable: false, detail: 'The change log is closed.' }
-    const { trouble } = this.#session
-    return trouble === null ? { writable: true, detail: null } : { writable: false, detail: trouble.message }
+    return this.#watch.health()
   }
 
   stats (): Readonly<Record<string, number>> {
@@ -161,7 +169,8 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
 
   async #close (): Promise<void> {
     if (this.#running > 0) await new Promise<void>(resolve => { this.#idle.push(resolve) })
-    await this.#session.close()
+    this.#watch.close()
+    await this.#session.close(this.#parent === null)
   }
 
   /** @returns false where another entry came between: the document then has another head */
@@ -188,7 +197,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
   }
 
   async #opened (): Promise<void> {
-    this.#opening ??= this.#session.open().catch((error: unknown) => {
+    this.#opening ??= this.#watch.open().then(() => this.#session.open()).catch((error: unknown) => {
       this.#opening = null
       throw error
     })

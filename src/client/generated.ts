@@ -1289,7 +1289,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It can. */
+            /** @description It can; where it is degraded all the same, `detail` says what to mend. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -184,6 +184,6 @@ export const docs: ReadonlyMap<string, FastifySchema> = new Map<string, object>(
     operationId: 'health',
     tags: ['operations'],
     summary: 'Whether this node can take writes',
-    response: { 200: json('Health', 'It can.'), 503: json('Health', 'It cannot, or it is shutting down.'), '4XX': problems['4XX'], default: problems.default }
+    response: { 200: json('Health', 'It can; where it is degraded all the same, `detail` says what to mend.'), 503: json('Health', 'It cannot, or it is shutting down.'), '4XX': problems['4XX'], default: problems.default }
   }]
 ])

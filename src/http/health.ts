@@ -1,10 +1,11 @@
-/** GET /health: whether this node can take writes. */
+/** GET /health: whether this node can take writes, and keeps them as it should. */
 import type { FastifyInstance } from 'fastify'
 import { sendJson } from './answer.ts'
 import { serve } from './exchange.ts'
 import type { NodeServices } from './services.ts'
 
 export interface Health {
+  /** `degraded` also while writes are taken, where something is to be mended: `detail` says what. */
   readonly status: 'ok' | 'degraded'
   /** Open streams. */
   readonly clients: number
@@ -17,10 +18,10 @@ export interface Health {
 }
 
 export function healthOf ({ logs, activity, draining }: NodeServices): Health {
-  const { writable, detail, streams, pendingChanges } = logs.health
+  const { detail, streams, pendingChanges } = logs.health
   const wrong = draining.aborted ? 'The server is shutting down.' : detail
   return {
-    status: writable && !draining.aborted ? 'ok' : 'degraded',
+    status: isReady({ logs, draining }) && wrong === null ? 'ok' : 'degraded',
     clients: streams,
     pendingChanges,
     lastSync: activity.lastSync,
@@ -28,10 +29,13 @@ export function healthOf ({ logs, activity, draining }: NodeServices): Health {
   }
 }
 
+function isReady ({ logs, draining }: Pick<NodeServices, 'logs' | 'draining'>): boolean {
+  return logs.health.writable && !draining.aborted
+}
+
 /** 503 when writes cannot be made durable or the server drains, so that a load balancer sends clients elsewhere. */
 export function healthRoute (app: FastifyInstance, services: NodeServices): void {
   app.get('/health', serve(services, (exchange) => {
-    const health = healthOf(services)
-    return sendJson(services, exchange, { status: health.status === 'ok' ? 200 : 503, body: JSON.stringify(health), cacheControl: 'no-store' })
+    return sendJson(services, exchange, { status: isReady(services) ? 200 : 503, body: JSON.stringify(healthOf(services)), cacheControl: 'no-store' })
   }))
 }

@@ -2,6 +2,7 @@ import t from 'tap'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
 import { catalogue } from '../../src/errors.ts'
 import { post, pushOf, request, startApp } from '../support/app.ts'
+import { CapturedLog } from '../support/captured-log.ts'
 
 class BrokenLog extends MemoryChangeLog {
   override health () {
@@ -19,6 +20,19 @@ t.test('/health says ok with figures, and degraded with 503 when writes cannot b
   t.equal(headers.get('cache-control'), 'no-store')
   const broken = await startApp(t, { changeLog: new BrokenLog() })
   t.match(await request(`${broken.url}/health`), { status: 503, json: { status: 'degraded', detail: 'the disk is full: make room' } })
+})
+
+t.test('/health says degraded with 200, and the log says at the start, what is to be mended while writes are taken', async (t) => {
+  class CarelessLog extends MemoryChangeLog {
+    override health () {
+      return { writable: true, detail: 'set appendfsync always' }
+    }
+  }
+  const log = new CapturedLog()
+  const { url, pocket } = await startApp(t, { changeLog: new CarelessLog(), logger: log })
+  t.match(await request(`${url}/health`), { status: 200, json: { status: 'degraded', detail: 'set appendfsync always' } })
+  t.match(await pocket.healthCheck(), { healthy: false, detail: 'set appendfsync always' })
+  t.ok(log.text.includes('set appendfsync always'))
 })
 
 t.test('/sync/info names protocol, features and the limits a client can keep to', async (t) => {

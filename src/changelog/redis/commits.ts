@@ -39,7 +39,6 @@ export interface CommitParts {
   readonly journalBytes: number
   /** What the head's own identity is named, where it was asked for lately. */
   readonly replaced: (head: EntryFacts) => Buffer | undefined
-  readonly failed: (error: unknown) => void
 }
 
 export class Commits {
@@ -86,7 +85,6 @@ export class Commits {
     this.#commit(group).then(results => {
       group.forEach(({ resolve }, index) => resolve(results[index]!))
     }, (error: unknown) => {
-      this.#parts.failed(error)
       for (const { reject } of group) reject(error)
     }).finally(() => {
       this.#running--

@@ -54,13 +54,30 @@ export function keysOf (prefix: string, tenant: string): Readonly<Record<KeyName
   return Object.fromEntries(NAMES.map(name => [name, `{${tag}}:${name}`])) as Record<KeyName, string>
 }
 
+/** What Redis looks at before it begins: `no-writes` runs also where memory or disk is full, `allow-oom` where memory is. */
+type Flag = 'no-writes' | 'allow-oom'
+
 /** A script and the keys that it touches, which it knows by their names. */
 export interface Script extends RedisScript {
   readonly keys: readonly KeyName[]
+  readonly writes: boolean
 }
 
-/** @param body parts of Lua; the first two statements bind keys and arguments */
-export function script (keys: readonly KeyName[], ...body: readonly string[]): Script {
+function script (keys: readonly KeyName[], body: readonly string[], flag?: Flag): Script {
   const bound = keys.map((name, index) => `local ${name} = KEYS[${index + 1}]`)
-  return { keys, text: `#!lua\n${[...bound, ...body].join('\n')}` }
+  return { keys, writes: flag === undefined, text: [`#!lua${flag === undefined ? '' : ` flags=${flag}`}`, ...bound, ...body].join('\n') }
+}
+
+/** Refused as a whole where Redis takes no writes. */
+export function writing (keys: readonly KeyName[], ...body: readonly string[]): Script {
+  return script(keys, body)
+}
+
+export function reading (keys: readonly KeyName[], ...body: readonly string[]): Script {
+  return script(keys, body, 'no-writes')
+}
+
+/** What makes room may be done where there is none. */
+export function dropping (keys: readonly KeyName[], ...body: readonly string[]): Script {
+  return script(keys, body, 'allow-oom')
 }

@@ -4,7 +4,7 @@ import type { Redis, RedisArgument } from '../../drivers/redis.ts'
 import { SyncError } from '../../errors.ts'
 import type { Epoch } from '../changelog.ts'
 import { entryId, newEpochId } from '../entry.ts'
-import { closedFailure, failure } from './failure.ts'
+import { closedFailure, concernsWriting, failure } from './failure.ts'
 import type { KeyName, Script } from './layout.ts'
 import { OPEN } from './lua/open.ts'
 
@@ -50,8 +50,10 @@ export class Session {
   #log = ''
   #epochs: readonly Epoch[] = []
   #beginning: Promise<void> | null = null
-  /** What the last answer was; null after a failure, until there is one again. */
+  /** Why there was no answer; null once there is one again. */
   trouble: SyncError | null = null
+  /** Why Redis takes no writes; null once it has taken one again. */
+  writeTrouble: SyncError | null = null
 
   constructor (parts: SessionParts) {
     this.#parts = parts
@@ -98,28 +100,23 @@ export class Session {
       const redis = await this.redis()
       const answer = await redis.run(script, { keys: this.keys(script.keys), args, binary: true }) as any[]
       this.trouble = null
+      if (script.writes) this.writeTrouble = null
       return answer
     } catch (error) {
       if (error instanceof TypeError) throw error
-      this.trouble = failure(error)
-      throw this.trouble
+      const trouble = failure(error)
+      if (script.writes && concernsWriting(error)) this.writeTrouble = trouble
+      else this.trouble = trouble
+      throw trouble
     }
   }
 
-  async command (...args: readonly RedisArgument[]): Promise<any> {
-    try {
-      return await (await this.redis()).command(args)
-    } catch (error) {
-      if (error instanceof TypeError) throw error
-      throw failure(error)
-    }
-  }
-
-  async close (): Promise<void> {
+  /** @param own whether the connection is this log's alone */
+  async close (own: boolean): Promise<void> {
     const redis = this.#redis
     this.#redis = Promise.reject(closedFailure())
     this.#redis.catch(() => {})
-    await redis?.then(open => open.close(), () => {})
+    if (own) await redis?.then(open => open.close(), () => {})
   }
 
   async #begin (always: boolean): Promise<void> {

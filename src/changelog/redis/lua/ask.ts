@@ -1,13 +1,13 @@
 /** Short questions. */
-import { script } from '../layout.ts'
+import { dropping, reading } from '../layout.ts'
 import { PREAMBLE } from './common.ts'
 
-export const STATE = script(['meta', 'epochs'], PREAMBLE, "return {'ok', state}")
+export const STATE = reading(['meta', 'epochs'], PREAMBLE, "return {'ok', state}")
 
-export const SECRET = script(['meta', 'epochs'], PREAMBLE, "return {'ok', state, redis.call('HGET', meta, 'secret')}")
+export const SECRET = reading(['meta', 'epochs'], PREAMBLE, "return {'ok', state, redis.call('HGET', meta, 'secret')}")
 
 /** Name and identity ('' for none) of each document. */
-export const HEADS = script(['meta', 'epochs', 'log', 'heads', 'identities'], PREAMBLE, `
+export const HEADS = reading(['meta', 'epochs', 'log', 'heads', 'identities'], PREAMBLE, `
 local answers = {'ok', state}
 while at < #ARGV do
   local name, identity = next_arg(), next_arg()
@@ -21,7 +21,7 @@ return answers
 `)
 
 /** As many of these entries as are not too much at once: how much that is, and their sequences. */
-export const ENTRIES = script(['meta', 'epochs', 'log'], PREAMBLE, `
+export const ENTRIES = reading(['meta', 'epochs', 'log'], PREAMBLE, `
 local left = next_number()
 local answers = {'ok', state}
 while at < #ARGV and left >= 0 do
@@ -33,7 +33,7 @@ return answers
 `)
 
 /** A document's entries below a sequence: its name, where to begin (0: at the head), below what, how many. */
-export const HISTORY = script(['meta', 'epochs', 'log', 'heads'], PREAMBLE, `
+export const HISTORY = reading(['meta', 'epochs', 'log', 'heads'], PREAMBLE, `
 local name, from, before, limit, left = next_arg(), next_number(), next_number(), next_number(), next_number()
 local answers = {'ok', state, '0'}
 local position = from
@@ -60,7 +60,7 @@ return answers
 `)
 
 /** Kept entries after a sequence: that, how many, how much. Up to where it looked comes first: 0 for the end. */
-export const SINCE = script(['meta', 'epochs', 'log', 'heads', 'kept'], PREAMBLE, `
+export const SINCE = reading(['meta', 'epochs', 'log', 'heads', 'kept'], PREAMBLE, `
 local after, limit, left = next_arg(), next_number(), next_number()
 local found = {}
 for _, key in ipairs({heads, kept}) do
@@ -83,10 +83,10 @@ return answers
 `)
 
 /** The sequence of an id that a caller chose; '' when it is none. */
-export const GIVEN = script(['meta', 'epochs', 'given'], PREAMBLE, "return {'ok', state, redis.call('HGET', given, next_arg()) or ''}")
+export const GIVEN = reading(['meta', 'epochs', 'given'], PREAMBLE, "return {'ok', state, redis.call('HGET', given, next_arg()) or ''}")
 
 /** Where to begin, how many: names of those that have a head, and where to go on. */
-export const COLLECTIONS = script(['meta', 'epochs', 'collections', 'of'], PREAMBLE, `
+export const COLLECTIONS = reading(['meta', 'epochs', 'collections', 'of'], PREAMBLE, `
 local found = redis.call('HSCAN', collections, next_arg(), 'COUNT', 500)
 local answers = {'ok', state, found[1]}
 for i = 1, #found[2], 2 do
@@ -98,7 +98,7 @@ return answers
 `)
 
 /** Below which id, how many, how much; of which collection and document ('' for any), and whether these are asked. */
-export const JOURNAL = script(['meta', 'epochs', 'journal'], PREAMBLE, `
+export const JOURNAL = reading(['meta', 'epochs', 'journal'], PREAMBLE, `
 local before, count = next_arg(), next_number()
 local answers = {'ok', state}
 local left = next_number()
@@ -112,7 +112,7 @@ end
 return answers
 `)
 
-export const DISCARD = script(['meta', 'epochs', 'journal'], PREAMBLE, `
+export const DISCARD = dropping(['meta', 'epochs', 'journal'], PREAMBLE, `
 local bytes, gone = tonumber(redis.call('HGET', meta, 'journal_bytes') or 0), 0
 while at < #ARGV do
   local id = next_arg() .. '-0'

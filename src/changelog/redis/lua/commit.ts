@@ -2,7 +2,7 @@
  * Commits pushes, one after the other and each apart from the others: everything that can refuse one is asked before
  * its first write, since scripts do not roll back. That Redis may write at all is asked before the script begins.
  */
-import { script } from '../layout.ts'
+import { writing } from '../layout.ts'
 import { PREAMBLE } from './common.ts'
 
 /** A push as its arguments say it. */
@@ -187,7 +187,7 @@ end
 `
 
 /** How many pushes, from when on records are kept, the bound of the journal; then the pushes. */
-export const COMMIT = script(
+export const COMMIT = writing(
   ['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'identities', 'pushes', 'ages', 'journal', 'channels', 'places', 'filed', 'given', 'tombstones'],
   PREAMBLE, 'local count, known_before, journal_limit = next_number(), next_number(), next_number()',
   ARGUMENTS, CHANNELS, ENTRIES, RECORDS, DECIDE, `

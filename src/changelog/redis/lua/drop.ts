@@ -1,9 +1,9 @@
 /** Dropping what is not needed any more, a few rows at a time: between two calls others commit. */
-import { script } from '../layout.ts'
+import { dropping } from '../layout.ts'
 import { PREAMBLE } from './common.ts'
 
 /** Only who holds it compacts, so that Redis does not do it all several times. ARGV: who, for how long (ms); 0 ends it. */
-export const HOLD = script(['meta', 'epochs', 'compacting'], PREAMBLE, `
+export const HOLD = dropping(['meta', 'epochs', 'compacting'], PREAMBLE, `
 local who, ms = next_arg(), next_number()
 local holder = redis.call('GET', compacting)
 if holder and holder ~= who then return {'ok', state, 0} end
@@ -28,7 +28,7 @@ end
  * deleted, by which a reader's right to learn of it is judged. Not where an older version is kept, as after a jump of
  * the clock. ARGV: after which sequence ('' : where the last run settled), from before what time, how many rows.
  */
-export const SUPERSEDED = script(['meta', 'epochs', 'log', 'heads', 'kept', 'given'], PREAMBLE, DROP, `
+export const SUPERSEDED = dropping(['meta', 'epochs', 'log', 'heads', 'kept', 'given'], PREAMBLE, DROP, `
 local after, before, count = next_arg(), next_number(), next_number()
 local settled = tonumber(redis.call('HGET', meta, 'settled') or 0)
 local settling = after == '' or tonumber(after) == settled
@@ -74,7 +74,7 @@ return {'ok', state, #found < count and '0' or text(looked)}
  * Deleted documents, in sequence order up to the first that is kept, so that the horizon says exactly what is gone.
  * ARGV: from before what time, how many rows. @returns whether more are left
  */
-export const PURGE = script(['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'channels', 'places', 'filed', 'given', 'tombstones'], PREAMBLE, DROP, `
+export const PURGE = dropping(['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'channels', 'places', 'filed', 'given', 'tombstones'], PREAMBLE, DROP, `
 local before, left = next_number(), next_number()
 local function unfile (name)
   local filing = redis.call('HGET', filed, name) or ''
@@ -136,7 +136,7 @@ return {'ok', state, 1}
 `)
 
 /** ARGV: where to begin, from before what time. From now on none from before it is known, whether it is gone yet or not. */
-export const FORGET_IDENTITIES = script(['meta', 'epochs', 'identities'], PREAMBLE, `
+export const FORGET_IDENTITIES = dropping(['meta', 'epochs', 'identities'], PREAMBLE, `
 local cursor, before = next_arg(), next_number()
 if before > tonumber(m[7]) then redis.call('HSET', meta, 'identities_before', text(before)) end
 local found = redis.call('HSCAN', identities, cursor, 'COUNT', 500)
@@ -146,7 +146,7 @@ end
 return {'ok', state, found[1]}
 `)
 
-export const FORGET_PUSHES = script(['meta', 'epochs', 'pushes'], PREAMBLE, `
+export const FORGET_PUSHES = dropping(['meta', 'epochs', 'pushes'], PREAMBLE, `
 local cursor, before = next_arg(), next_number()
 local found = redis.call('HSCAN', pushes, cursor, 'COUNT', 500)
 for i = 1, #found[2], 2 do
@@ -156,7 +156,7 @@ return {'ok', state, found[1]}
 `)
 
 /** ARGV: after which id, from before what time. @returns the last id that was looked at; '' at the end */
-export const FORGET_JOURNAL = script(['meta', 'epochs', 'journal'], PREAMBLE, `
+export const FORGET_JOURNAL = dropping(['meta', 'epochs', 'journal'], PREAMBLE, `
 local after, before = next_arg(), next_number()
 local bytes = tonumber(redis.call('HGET', meta, 'journal_bytes') or 0)
 local last, left = '', 2 ^ 20
@@ -177,7 +177,7 @@ return {'ok', state, last}
  * Drops every entry: records of pushes and the journal stay. It takes a sequence itself: with it the head of before is
  * told from the head of now. ARGV: a new epoch's id, the time.
  */
-export const CLEAR = script(['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'identities', 'channels', 'places', 'filed', 'given', 'tombstones'], PREAMBLE, `
+export const CLEAR = dropping(['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'identities', 'channels', 'places', 'filed', 'given', 'tombstones'], PREAMBLE, `
 local epoch, now = next_arg(), next_arg()
 local first = text(sequence + 1)
 redis.call('HSET', meta, 'sequence', first, 'horizon', first, 'settled', '0')

@@ -1,12 +1,12 @@
 /** Opening: creates the log where there is none and begins an epoch. */
-import { script } from '../layout.ts'
+import { writing } from '../layout.ts'
 import { WITHOUT_STATE } from './common.ts'
 
 /**
  * ARGV[4]: '1' where an epoch begins in any case, else only under another run of Redis. Then a new epoch's id, the time,
  * the secret and the name of a log that is to be created.
  */
-export const OPEN = script(['meta', 'epochs', 'log', 'heads', 'pushes', 'journal'], WITHOUT_STATE, `
+export const OPEN = writing(['meta', 'epochs', 'log', 'heads', 'pushes', 'journal'], WITHOUT_STATE, `
 local always, epoch, now, secret, id = next_arg(), next_arg(), next_arg(), next_arg(), next_arg()
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local m = redis.call('HMGET', meta, 'log', 'run', 'moving', 'sequence', 'layout')

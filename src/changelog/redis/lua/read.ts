@@ -1,5 +1,5 @@
 /** A page: the newest entry per document after a position, in order, from one snapshot. */
-import { script } from '../layout.ts'
+import { reading } from '../layout.ts'
 import { PREAMBLE } from './common.ts'
 
 /**
@@ -151,4 +151,4 @@ end
 return answers
 `
 
-export const READ = script(['meta', 'epochs', 'log', 'heads', 'of', 'collections', 'channels', 'places', 'filed'], PREAMBLE, QUERY, WALKS, SIGHT, PAGE)
+export const READ = reading(['meta', 'epochs', 'log', 'heads', 'of', 'collections', 'channels', 'places', 'filed'], PREAMBLE, QUERY, WALKS, SIGHT, PAGE)
