@@ -28,6 +28,8 @@ export interface Running {
 export async function start (config: Config, { changeLog, pubsub: given }: Pick<PocketServerOptions, 'changeLog' | 'pubsub'>, draining: AbortSignal): Promise<Running> {
   const store = await (changeLog === undefined ? openBackend(DEFAULT_LOG, config.retention) : wholeStore(changeLog))
   await store.open()
+  const { writable, detail } = store.health()
+  if (writable && detail !== null) config.logger.warn({}, detail)
   const pubsub = given ?? await openPubSub(store)
   const addressOf = makeAddressOf(config.trustProxy)
   const rateLimits = await openRateLimits(config, { clock, addressOf })
