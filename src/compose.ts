@@ -1,16 +1,19 @@
 /** From an open change log and the options to what the routes call. */
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type { ChangeStore } from './changelog/changelog.ts'
 import { quiet } from './config.ts'
 import type { Config, Logger, StreamClient } from './config.ts'
 import { MemoryTickets, Tickets } from './auth/tickets.ts'
 import { warningsOf } from './auth/warnings.ts'
+import type { Coordination } from './coordination/coordination.ts'
+import type { PubSub } from './pubsub/pubsub.ts'
 import { Authentication } from './http/authenticate.ts'
 import { BytesInFlight, RequestsInFlight } from './http/in-flight.ts'
 import { parseMessage } from './http/json-gate.ts'
 import { Activity } from './http/services.ts'
 import type { LogServices, NodeServices, Services } from './http/services.ts'
+import { SharedTickets } from './http/shared-tickets.ts'
 import { checkChange } from './http/validate.ts'
 import { Access } from './sync/access.ts'
 import { Audit } from './sync/audit.ts'
@@ -22,6 +25,7 @@ import { LiveFeed, type FeedOptions } from './sync/feed.ts'
 import { Histories } from './sync/history.ts'
 import { Housekeeping } from './sync/housekeeping.ts'
 import type { PushDeps } from './sync/message.ts'
+import { Nodes } from './sync/nodes.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
 import { Revivals } from './sync/revival.ts'
@@ -62,14 +66,22 @@ export interface LogParts extends LogServices {
 
 export type Parts = Services & LogParts
 
-export function composeNode (config: Config, { draining, ...edge }: Pick<NodeServices, 'draining' | 'addressOf' | 'rateLimits'>): Node {
+export interface NodeDeps extends Pick<NodeServices, 'draining' | 'addressOf' | 'rateLimits'> {
+  /** What this node shares with others; null where it is alone. */
+  readonly shared: { readonly coordination: Coordination, readonly pubsub: PubSub } | null
+}
+
+export function composeNode (config: Config, { draining, shared, ...edge }: NodeDeps): Node {
   const { limits, logger } = config
+  const name = randomBytes(5).toString('hex')
+  const crowd = new Crowd(name)
   return {
     config,
     clock,
     version,
-    crowd: new Crowd(),
-    ...whoAsks(config),
+    crowd,
+    nodes: shared === null ? null : new Nodes({ ...shared, node: name, clock, most: limits.streamsPerUser, streams: crowd }),
+    ...whoAsks(config, shared?.coordination ?? null),
     audit: new Audit({ clock, logger, onAudit: config.onAudit }),
     activity: new Activity(),
     inFlight: new BytesInFlight(limits.inFlightBytes, limits.inFlightBytesPerUser),
@@ -169,12 +181,12 @@ function conflictRules ({ collections, logger }: Config): PushDeps['conflicts'] 
 }
 
 /** Who asks, and at start what of that the operator may not have meant. */
-function whoAsks (config: Config): Pick<NodeServices, 'authentication' | 'tickets'> {
+function whoAsks (config: Config, coordination: Coordination | null): Pick<NodeServices, 'authentication' | 'tickets'> {
   const { access: { authenticate, tenant }, ticketStore, limits, logger } = config
   for (const warning of warningsOf(config)) logger.warn({}, warning)
   return {
     authentication: new Authentication({ authenticate: authenticate ?? (() => null), tenant, limits, logger, clock }),
-    tickets: new Tickets(ticketStore ?? new MemoryTickets(limits), clock.now)
+    tickets: new Tickets(ticketStore ?? (coordination === null ? new MemoryTickets(limits) : new SharedTickets(coordination, limits)), clock.now)
   }
 }
 

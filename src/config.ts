@@ -6,6 +6,7 @@ import { publicFrom, resolveCollections } from './collections.ts'
 import type { CollectionOptions, Collections, ConflictStrategy, ResolveConflict } from './collections.ts'
 import { resolveEdge } from './edge.ts'
 import type { Edge, EdgeOptions } from './edge.ts'
+import type { Coordination } from './coordination/coordination.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
 import { authenticateOf } from './auth/jwt.ts'
 import type { JwtOptions, JwtRules } from './auth/jwt.ts'
@@ -157,6 +158,8 @@ export interface PocketServerOptions extends AccessOptions, EdgeOptions {
   changeLog?: ChangeLog
   /** Hints between nodes. Default: this process only. */
   pubsub?: PubSub
+  /** Where several nodes agree on limits, tickets and streams. Default: the server of the change log, else of `pubsub`, else in this process; see [Several nodes](#several-nodes). */
+  coordination?: Coordination
   /** Without authentication: answer others than this machine too. Everybody may then read and write everything. Default false. */
   open?: boolean
   /** Names under which a browser may reach a server without authentication, beside loopback ones. */
@@ -240,7 +243,7 @@ function merged<T extends Readonly<Record<string, number>>> (name: string, defau
 }
 
 const known: ReadonlySet<string> = new Set<keyof PocketServerOptions>([
-  'changeLog', 'pubsub', 'authenticate', 'jwt', 'ticketStore', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'tenant', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'publicCollections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
+  'changeLog', 'pubsub', 'coordination', 'authenticate', 'jwt', 'ticketStore', 'authorize', 'channels', 'channelsOf', 'accessVersion', 'tenant', 'open', 'hosts', 'conflictStrategy', 'resolveConflict', 'collections', 'publicCollections', 'limits', 'retention', 'rateLimit', 'trustProxy', 'cors', 'tls', 'maxConnectionsPerUser', 'historyRetention', 'tombstoneRetention', 'compactInterval', 'heartbeatInterval',
   'clientTimeout', 'pollInterval', 'logger', 'onClientConnect', 'onClientDisconnect', 'onAudit'
 ])
 

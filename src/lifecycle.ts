@@ -1,8 +1,9 @@
 /** What a server opens before its first request and closes after its last one. */
 import type { FastifyInstance } from 'fastify'
-import { DEFAULT_LOG, openBackend, openPubSub, wholeStore } from './backends.ts'
+import { DEFAULT_LOG, openBackend, openCoordination, openPubSub, wholeStore } from './backends.ts'
 import { clock, composeNode, type Node } from './compose.ts'
 import type { Config, PocketServerOptions } from './config.ts'
+import type { Coordination } from './coordination/coordination.ts'
 import { buildApp } from './http/app.ts'
 import { makeAddressOf } from './http/caller.ts'
 import { openRateLimits } from './http/rate-limit.ts'
@@ -10,6 +11,7 @@ import type { NodeServices } from './http/services.ts'
 import type { ChangeStore } from './changelog/changelog.ts'
 import { hasTenants } from './changelog/networked.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
+import { Guarded } from './sync/guarded.ts'
 import type { OpenLogs } from './tenants/logs.ts'
 import { openOneLog } from './tenants/one-log.ts'
 
@@ -25,20 +27,40 @@ export interface Running {
 }
 
 /** @param draining aborted when the server begins to shut down */
-export async function start (config: Config, { changeLog, pubsub: given }: Pick<PocketServerOptions, 'changeLog' | 'pubsub'>, draining: AbortSignal): Promise<Running> {
+export async function start (config: Config, { changeLog, pubsub: given, coordination: place }: Pick<PocketServerOptions, 'changeLog' | 'pubsub' | 'coordination'>, draining: AbortSignal): Promise<Running> {
   const store = await (changeLog === undefined ? openBackend(DEFAULT_LOG, config.retention) : wholeStore(changeLog))
   await store.open()
   const { writable, detail } = store.health()
   if (writable && detail !== null) config.logger.warn({}, detail)
   const pubsub = given ?? await openPubSub(store)
   const addressOf = makeAddressOf(config.trustProxy)
-  const rateLimits = await openRateLimits(config, { clock, addressOf })
-  const node = composeNode(config, { draining, addressOf, rateLimits })
+  const shared = place ?? await openCoordination(store, pubsub)
+  const coordination = guarded(shared, config)
+  const rateLimits = await openRateLimits(config, { clock, addressOf, coordination })
+  const node = composeNode(config, { draining, addressOf, rateLimits, shared: coordination === null ? null : { coordination, pubsub } })
   const logs = await openLogs(node, { store, pubsub })
+  await node.nodes?.open((id, reason) => disconnect(logs, id, reason))
   const services = { ...node, logs }
   const app = buildApp(services)
   await app.ready()
-  return { services, logs, app, own: [...given === undefined ? [pubsub] : [], ...store === changeLog ? [] : [store]] }
+  const own = [coordination, place === undefined ? shared : null, given === undefined ? pubsub : null, store === changeLog ? null : store].filter(part => part !== null)
+  return { services, logs, app, own }
+}
+
+/** Ends a stream of this node. @returns whether there was one */
+export function disconnect (logs: OpenLogs, id: string, reason?: 'token-revoked'): boolean {
+  return logs.parts().some(({ feed }) => feed.disconnect(id, reason))
+}
+
+function guarded (coordination: Coordination | null, { logger }: Config): Guarded | null {
+  return coordination === null
+    ? null
+    : new Guarded({
+      coordination,
+      clock,
+      onAway: err => logger.warn({ err }, 'what nodes share beside the log cannot be reached: until then each goes by its own limits'),
+      onBack: () => logger.info({}, 'what nodes share beside the log is there again')
+    })
 }
 
 async function openLogs (node: Node, deps: { store: ChangeStore, pubsub: PubSub }): Promise<OpenLogs> {
@@ -63,6 +85,8 @@ export async function drain ({ services: { activity, config: { limits } }, logs 
 export async function stop ({ app, services, logs, own }: Running): Promise<void> {
   await app.close()
   services.audit.close()
+  await services.rateLimits?.close()
+  await services.nodes?.close()
   await logs.close()
   for (const part of own) await part.close()
 }

@@ -25,7 +25,7 @@ export async function openLocalPushes (store: ChangeStore, options: Pick<PocketS
   const { limits } = config
   const pubsub = await openPubSub(store)
   const bell = new Doorbell(pubsub, clock, config.pollInterval)
-  const node = composeNode(config, { draining: new AbortController().signal, addressOf: () => null, rateLimits: null })
+  const node = composeNode(config, { draining: new AbortController().signal, addressOf: () => null, rateLimits: null, shared: null })
   const { pushes } = composeLog(node, { store, bell, tenant: null })
   return {
     async push (body, clientId) {

@@ -18,7 +18,7 @@ import { writeProblem } from './http/exchange.ts'
 import { healthOf } from './http/health.ts'
 import { Listeners } from './http/listeners.ts'
 import type { Listening } from './http/listeners.ts'
-import { drain, NO_TENANTS, start, stop, type Running } from './lifecycle.ts'
+import { disconnect, drain, NO_TENANTS, start, stop, type Running } from './lifecycle.ts'
 import type { InTenant, Middleware, ServerHealth } from './server-types.ts'
 import type { Caller } from './sync/caller.ts'
 import type { HistoryQuery } from './sync/history.ts'
@@ -129,12 +129,15 @@ export class PocketServer {
   }
 
   /**
-   * Ends a stream at once; its client may come back. @returns whether there was one
+   * Ends a stream at once; its client may come back. One of another node, which its id names, is ended there as soon as
+   * that node hears of it: within a second or two.
+   * @returns whether there was one; of another node's, true: the order waits for it, and only that node knows
    * @param reason told to the client before: it then comes back with another credential. Whether the old one is still
    * good is for `authenticate` to say
    */
   disconnectClient (id: string, reason?: 'token-revoked'): boolean {
-    return this.#running?.logs.parts().some(({ feed }) => feed.disconnect(id, reason)) ?? false
+    const running = this.#running
+    return running !== undefined && (disconnect(running.logs, id, reason) || running.services.nodes?.order(id, reason) === true)
   }
 
   /**

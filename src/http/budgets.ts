@@ -13,6 +13,15 @@ interface Account {
   at: number
 }
 
+export interface Budget {
+  /** Spends it where there is room. @returns 0 then, else the ms until there is */
+  take (key: string, cost: number): number | Promise<number>
+  /** Time until who is in debt is not, ms. */
+  wait (key: string): number | Promise<number>
+  /** Spends it, room or not. */
+  spend (key: string, cost: number): void
+}
+
 export interface BudgetOptions {
   readonly perMinute: number
   /** Accounts that are kept; beyond, the one that was used least recently is forgotten, debts too. */
@@ -20,7 +29,7 @@ export interface BudgetOptions {
   readonly clock: Pick<Clock, 'now'>
 }
 
-export class Budgets {
+export class Budgets implements Budget {
   readonly #options: BudgetOptions
   /** Those with something spent, the least recently used first. */
   readonly #accounts = new Map<string, Account>()
@@ -31,6 +40,16 @@ export class Budgets {
 
   get size (): number {
     return this.#accounts.size
+  }
+
+  take (key: string, cost: number): number {
+    const wait = this.waitMs(key, cost)
+    if (wait === 0) this.spend(key, cost)
+    return wait
+  }
+
+  wait (key: string): number {
+    return this.waitMs(key)
   }
 
   /** Time until so much may be spent without debt, ms; 0 for now. */

@@ -24,7 +24,8 @@ export function pushRoute (app: FastifyInstance, node: NodeServices): void {
 
 async function push (services: Services, exchange: Exchange): Promise<void> {
   const { rateLimits } = services
-  rateLimits?.assertSolvent(exchange)
+  const solvent = rateLimits?.assertSolvent(exchange) ?? null
+  if (solvent !== null) await solvent
   const { value, condemned, release } = await receive(services, exchange)
   try {
     exchange.id = idOf(value)

@@ -5,13 +5,16 @@
 import { randomInt } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Config } from '../config.ts'
+import type { Coordination } from '../coordination/coordination.ts'
 import { SyncError } from '../errors.ts'
 import type { Clock } from '../sync/clock.ts'
-import { Budgets } from './budgets.ts'
+import { Budgets, type Budget } from './budgets.ts'
 import { networkOf } from './caller.ts'
 import type { AddressOf } from './caller.ts'
+import { Ledger } from './ledger.ts'
 import { openRequestCounter } from './request-counter.ts'
 import type { RequestCounter } from './request-counter.ts'
+import { SharedBudgets } from './shared-budgets.ts'
 
 /** Attack: a million addresses, each with an account of about 200 bytes. */
 const ACCOUNTS = 20_000
@@ -34,24 +37,42 @@ interface Payer {
 interface Counts {
   readonly addresses: RequestCounter
   readonly users: RequestCounter
-  readonly changes: Budgets
+  readonly changes: Budget
   readonly failureCost: number
   readonly addressOf: AddressOf
   /** Told once of a proxy that nobody said is trusted; null where some are. */
   readonly onProxy: (() => void) | null
+  readonly close: () => Promise<void>
+}
+
+interface Parts {
+  readonly clock: Clock
+  readonly addressOf: AddressOf
+  /** Where budgets hold over all nodes together; null where this node is alone. */
+  readonly coordination: Pick<Coordination, 'draw'> | null
 }
 
 /** @returns null where nobody is limited: by option, or since only this machine is answered */
-export async function openRateLimits ({ rateLimit, access, open, trustProxy, logger }: Pick<Config, 'rateLimit' | 'access' | 'open' | 'trustProxy' | 'logger'>, { clock, addressOf }: { clock: Clock, addressOf: AddressOf }): Promise<RateLimits | null> {
+export async function openRateLimits ({ rateLimit, access, open, trustProxy, logger }: Pick<Config, 'rateLimit' | 'access' | 'open' | 'trustProxy' | 'logger'>, { clock, addressOf, coordination }: Parts): Promise<RateLimits | null> {
   if (rateLimit === null || (access.authenticate === null && !open)) return null
-  const per = (perMinute: number): { perMinute: number, most: number, clock: Clock } => ({ perMinute: Math.min(perMinute, Number.MAX_SAFE_INTEGER), most: ACCOUNTS, clock })
+  const ledger = coordination === null ? null : new Ledger(coordination)
+  const shared: SharedBudgets[] = []
+  const budget = (name: string, limit: number): Budget => {
+    const options = { perMinute: Math.min(limit, Number.MAX_SAFE_INTEGER), most: ACCOUNTS, clock }
+    if (ledger === null || limit === 0 || limit >= Number.MAX_SAFE_INTEGER) return new Budgets(options)
+    const budgets = new SharedBudgets({ ...options, ledger, name })
+    shared.push(budgets)
+    return budgets
+  }
+  const requests = (name: string, limit: number): Promise<RequestCounter> => openRequestCounter(budget(name, limit), Math.min(limit, Number.MAX_SAFE_INTEGER))
   return new RateLimits({
-    addresses: await openRequestCounter(per(rateLimit.requestsPerMinutePerAddress)),
-    users: await openRequestCounter(per(rateLimit.requestsPerMinute)),
-    changes: new Budgets(per(rateLimit.changesPerMinute)),
+    addresses: await requests('address', rateLimit.requestsPerMinutePerAddress),
+    users: await requests('user', rateLimit.requestsPerMinute),
+    changes: budget('changes', rateLimit.changesPerMinute),
     failureCost: rateLimit.failureCost,
     addressOf,
-    onProxy: trustProxy !== false ? null : () => logger.warn({}, 'requests come with X-Forwarded-For, which is not believed: if a proxy of yours sets it, name the proxy with trustProxy; else all its users share the limits of one address')
+    onProxy: trustProxy !== false ? null : () => logger.warn({}, 'requests come with X-Forwarded-For, which is not believed: if a proxy of yours sets it, name the proxy with trustProxy; else all its users share the limits of one address'),
+    close: async () => { await Promise.all(shared.map(budgets => budgets.close())) }
   })
 }
 
@@ -86,11 +107,13 @@ export class RateLimits {
     if (key !== null) this.#counts.addresses.charge(key, this.#counts.failureCost)
   }
 
-  /** @throws SyncError rate_limited while more was changed than the minute gives */
-  assertSolvent (payer: Payer): void {
+  /** @returns null where that is known at once. @throws SyncError rate_limited while more was changed than the minute gives */
+  assertSolvent (payer: Payer): Promise<void> | null {
     const account = this.#accountOf(payer)
-    const debt = account === null ? 0 : this.#counts.changes.waitMs(account)
-    if (debt > 0) throw refusal(debt, 'More was changed in a minute than one may.')
+    const debt = account === null ? 0 : this.#counts.changes.wait(account)
+    if (typeof debt !== 'number') return debt.then(assertNoDebt)
+    assertNoDebt(debt)
+    return null
   }
 
   spendBody (payer: Payer, bytes: number): void {
@@ -100,6 +123,11 @@ export class RateLimits {
   /** @param written entries that a push made of its changes */
   spendChanges (payer: Payer, { changes, written }: { readonly changes: number, readonly written: number }): void {
     this.#spend(payer, written + (changes - written) * UNWRITTEN)
+  }
+
+  /** Gives back what other nodes can use. */
+  async close (): Promise<void> {
+    await this.#counts.close()
   }
 
   #spend (payer: Payer, cost: number): void {
@@ -130,6 +158,10 @@ export class RateLimits {
     this.#networks.set(address, network)
     return network
   }
+}
+
+function assertNoDebt (debt: number): void {
+  if (debt > 0) throw refusal(debt, 'More was changed in a minute than one may.')
 }
 
 async function count (counter: RequestCounter, key: string, who: string): Promise<void> {

@@ -47,7 +47,7 @@ async function bodyOf ({ config: { limits }, inFlight, rateLimits }: NodeService
   const type = headers['content-type']
   if (type !== 'application/json' && (type === undefined || !json.test(type))) throw new SyncError('unsupported_media_type', { detail: 'The Content-Type is not application/json in UTF-8.' })
   checkLength(headers['content-length'], limits)
-  if (rateLimits !== null && !(Number(headers['content-length']) <= SMALL_BODY)) rateLimits.assertSolvent(exchange)
+  if (rateLimits !== null && !(Number(headers['content-length']) <= SMALL_BODY)) await rateLimits.assertSolvent(exchange)
   if (headers.expect !== undefined && waiting.delete(request)) response.writeContinue()
   return await readBody(request, headers['content-encoding'], limits, inFlight.of(account))
 }

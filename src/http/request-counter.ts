@@ -7,8 +7,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { FastifyRateLimitStore } from '@fastify/rate-limit'
 import Fastify from 'fastify'
 import type { FastifyRequest } from 'fastify'
-import { Budgets } from './budgets.ts'
-import type { BudgetOptions } from './budgets.ts'
+import type { Budget } from './budgets.ts'
 
 export interface RequestCounter {
   /** Counts one. @returns 0, or without counting it the ms until there is room for it */
@@ -17,10 +16,9 @@ export interface RequestCounter {
   charge (key: string, requests: number): void
 }
 
-export async function openRequestCounter (options: BudgetOptions): Promise<RequestCounter> {
-  const budgets = new Budgets(options)
+export async function openRequestCounter (budgets: Budget, perMinute: number): Promise<RequestCounter> {
   const app = Fastify({ logger: false })
-  await app.register(rateLimit, { global: false, max: options.perMinute, store: storeOver(budgets), keyGenerator: asked => (asked as unknown as Asked).key })
+  await app.register(rateLimit, { global: false, max: perMinute, store: storeOver(budgets), keyGenerator: asked => (asked as unknown as Asked).key })
   const ask = app.createRateLimit()
   return {
     async count (key) {
@@ -41,12 +39,13 @@ interface Asked {
 
 const NO_ROUTE = { config: {} }
 
-function storeOver (budgets: Budgets): new () => FastifyRateLimitStore {
+function storeOver (budgets: Budget): new () => FastifyRateLimitStore {
   return class {
-    incr (key: string, done: (error: null, result: { current: number, ttl: number }) => void, _window: number, max: number): void {
-      const ttl = budgets.waitMs(key, 1)
-      if (ttl === 0) budgets.spend(key, 1)
-      done(null, { current: ttl === 0 ? 0 : max + 1, ttl })
+    incr (key: string, done: (error: Error | null, result?: { current: number, ttl: number }) => void, _window: number, max: number): void {
+      const answer = (ttl: number): void => done(null, { current: ttl === 0 ? 0 : max + 1, ttl })
+      const taken = budgets.take(key, 1)
+      if (typeof taken === 'number') answer(taken)
+      else taken.then(answer, done)
     }
 
     child (): FastifyRateLimitStore {

@@ -7,6 +7,7 @@ import type { Clock } from '../sync/clock.ts'
 import type { Doorbell } from '../sync/doorbell.ts'
 import type { Feed } from '../sync/feed.ts'
 import type { Histories } from '../sync/history.ts'
+import type { Nodes } from '../sync/nodes.ts'
 import type { Pulls } from '../sync/pull.ts'
 import type { Pushes } from '../sync/push.ts'
 import type { Snapshots } from '../sync/snapshot.ts'
@@ -53,6 +54,8 @@ export interface NodeServices {
   readonly addressOf: AddressOf
   /** null where nobody is limited. */
   readonly rateLimits: RateLimits | null
+  /** The others over the same log; null where this node is alone. */
+  readonly nodes: Nodes | null
   /** Aborted when the server begins to drain. */
   readonly draining: AbortSignal
   /** One line per request at debug: asked for once, since it costs every request a little. */

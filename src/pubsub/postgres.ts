@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { mind, openPool, type PostgresPool } from '../drivers/postgres.ts'
 import { Outbox } from './outbox.ts'
 import { PostgresListener } from './postgres/listener.ts'
-import type { PubSub } from './pubsub.ts'
+import type { HintServer, PubSub } from './pubsub.ts'
 import { Topics } from './topics.ts'
 
 export interface PostgresPubSubOptions {
@@ -60,6 +60,10 @@ export class PostgresPubSub implements PubSub {
 
   publish (topic: string): void {
     if (this.#closing === undefined) this.#outbox.add(this.#channel(topic))
+  }
+
+  async server (): Promise<HintServer> {
+    return { kind: 'postgres', pool: await this.#open(), schema: this.#schema }
   }
 
   close (): Promise<void> {

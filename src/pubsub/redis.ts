@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openRedis, type Redis, type RedisClient } from '../drivers/redis.ts'
 import { Outbox } from './outbox.ts'
-import type { PubSub } from './pubsub.ts'
+import type { HintServer, PubSub } from './pubsub.ts'
 import { Topics } from './topics.ts'
 
 export interface RedisPubSubOptions {
@@ -20,6 +20,7 @@ const LONGEST_PAUSE_MS = 2000
 
 export class RedisPubSub implements PubSub {
   readonly #server: string | RedisClient | Redis
+  readonly #prefix: string
   readonly #channel: string
   readonly #topics = new Topics()
   readonly #outbox: Outbox
@@ -39,6 +40,7 @@ export class RedisPubSub implements PubSub {
       throw new TypeError('RedisPubSub takes a URL (redis://…), or a client of ioredis or node-redis')
     }
     this.#server = server
+    this.#prefix = prefix
     this.#channel = `${prefix}:hints`
     this.#outbox = new Outbox(async topics => await (await this.#open()).command(['PUBLISH', this.#channel, topics.join(' ')]))
   }
@@ -55,6 +57,10 @@ export class RedisPubSub implements PubSub {
 
   publish (topic: string): void {
     if (this.#closing === undefined) this.#outbox.add(digestOf(topic))
+  }
+
+  async server (): Promise<HintServer> {
+    return { kind: 'redis', redis: await this.#open(), prefix: this.#prefix }
   }
 
   close (): Promise<void> {

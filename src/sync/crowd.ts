@@ -2,17 +2,23 @@
 export class Crowd {
   /** Those of them that were not said hello yet. */
   readonly waiting = new Set<object>()
+  readonly #node: string
   #size = 0
   #ids = 0
+
+  /** @param node no other one has this name */
+  constructor (node: string) {
+    this.#node = node
+  }
 
   /** Open streams. */
   get size (): number {
     return this.#size
   }
 
-  /** Names one stream of this node. */
+  /** Names one stream, as no other one of any node is named. */
   newId (): string {
-    return String(++this.#ids)
+    return `${this.#node}-${++this.#ids}`
   }
 
   enter (stream: object): void {

@@ -106,7 +106,7 @@ export async function openFeed ({ limits: given = {}, access = {}, reading = sto
   const errors: unknown[] = []
   const { clock, bell, views } = rules
   const feed = new LiveFeed({
-    bell, clock, limits, rules: resolveAccess(access), views, heartbeatInterval: 15_000, clientTimeout: 30_000, random: () => 0.5, crowd: new Crowd(), onError: error => errors.push(error), ...options, store: reading(rules.store)
+    bell, clock, limits, rules: resolveAccess(access), views, heartbeatInterval: 15_000, clientTimeout: 30_000, random: () => 0.5, crowd: new Crowd('n'), onError: error => errors.push(error), ...options, store: reading(rules.store)
   })
 
   const settle = async (ms = 40): Promise<void> => {
