@@ -2,6 +2,7 @@
 import type { Backup, BackupOptions, Restored, RestoreOptions } from './changelog/backup.ts'
 import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
 import type { LogView } from './changelog/view.ts'
+import { isMovable } from './changelog/moving.ts'
 import { isNetworked } from './changelog/networked.ts'
 import { defaultRetention, type Retention } from './config.ts'
 import type { Coordination } from './coordination/coordination.ts'
@@ -38,13 +39,31 @@ export async function openBackend (name: string, retention: Retention = defaultR
 }
 
 /**
- * A change log by its name, for reading beside the server that writes it.
- * @throws TypeError when it is not kept in a file, SyncError when it cannot be read
+ * A change log by its name, for reading beside the nodes that write it.
+ * @throws TypeError for one in memory, SyncError when it cannot be read
  */
 export async function openView (name: string): Promise<LogView> {
-  const path = fileOf(name)
-  const view = await import('./changelog/sqlite/view.ts')
-  return view.openView(path)
+  if (pathOf(name) !== null || /^:?memory:$/.test(name)) {
+    const view = await import('./changelog/sqlite/view.ts')
+    return view.openView(fileOf(name))
+  }
+  const store = await openBackend(name)
+  if (!isMovable(store)) throw new TypeError(`${nameOf(name)} cannot be looked at from here`)
+  try {
+    await store.openAtRest()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  const { StoreView } = await import('./changelog/store-view.ts')
+  return new StoreView(nameOf(name), store)
+}
+
+/** Without its password. */
+function nameOf (url: string): string {
+  const name = new URL(url)
+  if (name.password !== '') name.password = '***'
+  return name.href
 }
 
 /**
@@ -75,6 +94,8 @@ export function pathOf (name: string): string | null {
 
 function fileOf (name: string): string {
   const path = pathOf(name)
+  if (/^postgres/i.test(name)) throw new TypeError('the log lies in PostgreSQL, which has its own way: pg_dump, pg_basebackup and pg_restore; or copy takes it into a file')
+  if (/^redis/i.test(name)) throw new TypeError('the log lies in Redis, which has its own way: BGREWRITEAOF or BGSAVE, and the files it writes; or copy takes it into a file')
   if (path === null) throw new TypeError(`${name} names no file: this works on a log in a file, by its path or as sqlite:<path>`)
   return path
 }

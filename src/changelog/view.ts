@@ -1,4 +1,4 @@
-/** A change log as a second process reads it: while a server holds and writes it, and changing nothing. */
+/** A change log as another process reads it: while nodes serve and write it, and changing nothing. */
 import type { Seal } from './audit.ts'
 import type { DocumentKey, EntryFacts, Epoch, JournalQuery, JournalRow, Operation, StoredEntry } from './changelog.ts'
 
@@ -16,8 +16,10 @@ export interface EntryPlace {
 
 /** What a log holds. Bytes, counts, ms since 1970. */
 export interface Figures {
+  /** Of the file; of a log on a server its URL without the password. */
   readonly path: string
-  readonly layout: number
+  /** null where the log is no file, like all bytes. */
+  readonly layout: number | null
   readonly head: number
   readonly horizon: number
   readonly epochs: readonly Epoch[]
@@ -34,10 +36,10 @@ export interface Figures {
   /** null in an empty log. */
   readonly oldest: EntryPlace | null
   readonly newest: EntryPlace | null
-  readonly fileBytes: number
-  readonly walBytes: number
+  readonly fileBytes: number | null
+  readonly walBytes: number | null
   /** In the file, but not in use. */
-  readonly freeBytes: number
+  readonly freeBytes: number | null
 }
 
 /** How far a long look has come, in rows; `total` is an estimate. */
@@ -103,42 +105,47 @@ export interface SnapshotPage {
   readonly position: number
 }
 
+/** A file is asked at once, a server takes its time. */
+export type Answer<T> = T | Promise<T>
+export type Steps<Step, Result = void> = Generator<Step, Result> | AsyncGenerator<Step, Result>
+
 /** The live documents as they stood at one sequence, though others go on writing. */
 export interface Snapshot {
-  next (after: number, limit: number): SnapshotPage
+  next (after: number, limit: number): Answer<SnapshotPage>
   /**
    * After the last page: documents of which the version of then was compacted away before it was read, as they
    * are now, with a sequence after the snapshot's.
    */
-  late (): StoredEntry[]
+  late (): Answer<StoredEntry[]>
 }
 
 /** Every failure of the medium is a `SyncError('storage_unavailable')`; all statements are short, or in slices. */
 export interface LogView {
+  /** As in `Figures`. */
   readonly path: string
   /** The newest sequence ever given out. */
-  head (): number
-  epochs (): readonly Epoch[]
+  head (): Answer<number>
+  epochs (): Answer<readonly Epoch[]>
   /** Entries after `sequence`, ascending, superseded ones included. */
-  since (sequence: number, limit: number): StoredEntry[]
+  since (sequence: number, limit: number): Answer<StoredEntry[]>
   /** Whether others have written since it was last asked; the first answer is true. */
-  moved (): boolean
-  entry (sequence: number): StoredEntry | null
+  moved (): Answer<boolean>
+  entry (sequence: number): Answer<StoredEntry | null>
   /** A document's kept entries below `before`, newest first. */
-  history (key: DocumentKey, before: number, limit: number): StoredEntry[]
+  history (key: DocumentKey, before: number, limit: number): Answer<StoredEntry[]>
   /** Newest first. */
-  journal (query: JournalQuery & { limit: number }): JournalRow[]
-  collections (): string[]
-  /** Of the file and its WAL. */
-  bytes (): number
+  journal (query: JournalQuery & { limit: number }): Answer<JournalRow[]>
+  collections (): Answer<string[]>
+  /** Of the file and its WAL; null where the log is no file. */
+  bytes (): number | null
   snapshot (at: number, collection?: string): Snapshot
   /** Counts in slices, between which the caller may look away. */
-  figures (): Generator<Progress, Figures>
+  figures (): Steps<Progress, Figures>
   /** Looks at everything, in slices; found damage does not end it. */
-  check (): Generator<Progress | Finding, void>
+  check (): Steps<Progress | Finding>
   /** Who changed what: entries without their documents, newest first, in pages that may be empty. */
-  audit (query: AuditQuery): Generator<EntryFacts[]>
+  audit (query: AuditQuery): Steps<EntryFacts[]>
   /** Computes the audit chain anew. @param expected a hash, in hex, that it must lead through */
-  prove (expected: string | null): Generator<Progress, Proof>
-  close (): void
+  prove (expected: string | null): Steps<Progress, Proof>
+  close (): Answer<void>
 }

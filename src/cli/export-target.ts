@@ -53,7 +53,7 @@ export async function fileTarget (name: string, { view, fresh, world }: FileOpti
   const file = await told(name, open(name, 'a+'))
   try {
     const found = await whatIsThere(name, file, world)
-    if (found.header !== null) assertGoesOn(name, { found: found.header, view, fresh })
+    if (found.header !== null) await assertGoesOn(name, { found: found.header, view, fresh })
     // Half a line, and documents as they were after the moment of the export, are written anew.
     if (!found.whole) await told(name, file.truncate(found.end))
     return {
@@ -137,8 +137,8 @@ function foreign (name: string): CommandError {
   return new CommandError('log', `${name} is there already and no export: name another file`)
 }
 
-function assertGoesOn (name: string, { found, view, fresh }: { found: Header, view: LogView, fresh: Facts }): void {
-  const epochs = view.epochs()
+async function assertGoesOn (name: string, { found, view, fresh }: { found: Header, view: LogView, fresh: Facts }): Promise<void> {
+  const epochs = await view.epochs()
   const index = epochs.findIndex(({ id }) => id === found.epoch)
   const end = (epochs[index + 1]?.first ?? fresh.head + 1) - 1
   if (index < 0 || found.head > end) throw new CommandError('log', `${name} was begun with another log, or before this one was restored: name another file`)

@@ -56,7 +56,7 @@ export async function withView<T> (name: string, work: (view: LogView) => Promis
   try {
     return await work(view)
   } finally {
-    view.close()
+    await view.close()
   }
 }
 

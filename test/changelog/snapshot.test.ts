@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { StoredEntry } from '../../src/changelog/changelog.ts'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { openView } from '../../src/changelog/sqlite/view.ts'
+import { StoreView } from '../../src/changelog/store-view.ts'
 import { newPush, put, remove } from '../../src/conformance/changelog/harness.ts'
 
 /** What happens between two pages: a document is written or deleted, or superseded versions go. */
@@ -36,51 +37,59 @@ function brief ({ sequence, documentId, document }: StoredEntry): unknown[] {
   return [sequence, documentId, document]
 }
 
-t.test('snapshot: however others write meanwhile, it is every live document as it stood, once and in order', async (t) => {
-  const folder = t.testdir()
-  let run = 0
-  await fc.assert(fc.asyncProperty(fc.array(event, { maxLength: 20 }), fc.array(fc.array(event.filter(e => !('compact' in e)), { maxLength: 4 }), { maxLength: 12 }), fc.integer({ min: 1, max: 3 }), async (before, between, limit) => {
-    const path = join(folder, `${run++}.db`)
-    const store = new SqliteChangeLog(path, { ballastBytes: 0, synchronous: 'normal' })
+/** What looks at a file does so from another process, what looks at a server asks its port. */
+const views = {
+  'of a file': (_store: SqliteChangeLog, path: string) => openView(path),
+  'of a server': (store: SqliteChangeLog) => new StoreView('redis://there', store)
+}
+
+for (const [kind, view] of Object.entries(views)) {
+  t.test(`snapshot ${kind}: however others write meanwhile, it is every live document as it stood, once and in order`, async (t) => {
+    const folder = t.testdir()
+    let run = 0
+    await fc.assert(fc.asyncProperty(fc.array(event, { maxLength: 20 }), fc.array(fc.array(event.filter(e => !('compact' in e)), { maxLength: 4 }), { maxLength: 12 }), fc.integer({ min: 1, max: 3 }), async (before, between, limit) => {
+      const path = join(folder, `${run++}.db`)
+      const store = new SqliteChangeLog(path, { ballastBytes: 0, synchronous: 'normal' })
+      await store.open()
+      const writing = new Writing(store)
+      for (const one of before) await writing.do(one)
+      const stood = (await store.read({ after: 0, collections: null, limit: 1000, bytes: Infinity })).rows.filter(({ entry }) => entry.document !== null)
+      const look = view(store, path)
+      try {
+        const head = await look.head()
+        const found: StoredEntry[] = []
+        let snapshot = look.snapshot(head)
+        for (let position = 0, pages = 0; position < head; pages++) {
+          for (const one of between[pages] ?? []) await writing.do(one)
+          // Another process goes on where one was killed.
+          if (pages % 3 === 2) snapshot = look.snapshot(head)
+          const page = await snapshot.next(position, limit)
+          if (page.position <= position) throw new Error('no progress')
+          found.push(...page.entries)
+          position = page.position
+        }
+        t.strictSame(found.map(brief), stood.map(({ entry }) => [entry.sequence, entry.documentId, entry.document]))
+        t.strictSame(await snapshot.late(), [])
+      } finally {
+        await look.close()
+        await store.close()
+      }
+    }), { numRuns: 60 })
+  })
+
+  t.test(`snapshot ${kind}: a document whose version of then was compacted away comes late, as it is now, unless it is deleted`, async (t) => {
+    const path = join(t.testdir(), 'pocket.db')
+    const store = new SqliteChangeLog(path, { ballastBytes: 0 })
     await store.open()
     const writing = new Writing(store)
-    for (const one of before) await writing.do(one)
-    const stood = (await store.read({ after: 0, collections: null, limit: 1000, bytes: Infinity })).rows.filter(({ entry }) => entry.document !== null)
-    const view = openView(path)
-    try {
-      const head = view.head()
-      const found: StoredEntry[] = []
-      let snapshot = view.snapshot(head)
-      for (let position = 0, pages = 0; position < head; pages++) {
-        for (const one of between[pages] ?? []) await writing.do(one)
-        // Another process goes on where one was killed.
-        if (pages % 3 === 2) snapshot = view.snapshot(head)
-        const page = snapshot.next(position, limit)
-        if (page.position <= position) throw new Error('no progress')
-        found.push(...page.entries)
-        position = page.position
-      }
-      t.strictSame(found.map(brief), stood.map(({ entry }) => [entry.sequence, entry.documentId, entry.document]))
-      t.strictSame(snapshot.late(), [])
-    } finally {
-      view.close()
-      await store.close()
-    }
-  }), { numRuns: 60 })
-})
-
-t.test('snapshot: a document whose version of then was compacted away comes late, as it is now, unless it is deleted', async (t) => {
-  const path = join(t.testdir(), 'pocket.db')
-  const store = new SqliteChangeLog(path, { ballastBytes: 0 })
-  await store.open()
-  const writing = new Writing(store)
-  for (let write = 0; write < 4; write++) await writing.do({ write })
-  const view = openView(path)
-  const snapshot = view.snapshot(4)
-  t.strictSame(snapshot.next(0, 1).entries.map(brief), [[1, 'd0', '{"_id":"d0","value":1}']])
-  for (const one of [{ write: 0 }, { write: 1 }, { write: 1 }, { write: 2 }, { drop: 2 }, { compact: true as const }]) await writing.do(one)
-  t.strictSame(snapshot.next(1, 10), { entries: [view.entry(4)], position: 4 })
-  t.strictSame(snapshot.late().map(brief), [[7, 'd1', '{"_id":"d1","value":7}']])
-  view.close()
-  await store.close()
-})
+    for (let write = 0; write < 4; write++) await writing.do({ write })
+    const look = view(store, path)
+    const snapshot = look.snapshot(4)
+    t.strictSame((await snapshot.next(0, 1)).entries.map(brief), [[1, 'd0', '{"_id":"d0","value":1}']])
+    for (const one of [{ write: 0 }, { write: 1 }, { write: 1 }, { write: 2 }, { drop: 2 }, { compact: true as const }]) await writing.do(one)
+    t.strictSame(await snapshot.next(1, 10), { entries: [await look.entry(4)], position: 4 })
+    t.strictSame((await snapshot.late()).map(brief), [[7, 'd1', '{"_id":"d1","value":7}']])
+    await look.close()
+    await store.close()
+  })
+}

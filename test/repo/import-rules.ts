@@ -35,6 +35,7 @@ const rules: readonly Rule[] = [
   { files: /^src\/changelog\/plain/, may: only('src/changelog/(changelog|entry)\\.ts', 'src/changelog/(plain|memory-).*', 'src/errors\\.ts', platform) },
   { files: /^src\/changelog\/postgres/, may: only('src/changelog/(audit|changelog|entry|moving|networked)\\.ts', 'src/changelog/postgres.*', 'src/drivers/postgres\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
   { files: /^src\/changelog\/redis/, may: only('src/changelog/(audit|changelog|entry|moving|networked)\\.ts', 'src/changelog/redis.*', 'src/drivers/redis\\.ts', 'src/errors\\.ts', 'schema/.*', platform) },
+  { files: /^src\/changelog\/store-/, may: only('src/changelog/(changelog|entry|moving|store-.*)\\.ts', 'src/errors\\.ts'), types: only('src/changelog/view\\.ts') },
   { files: /^src\/changelog\//, may: only('src/changelog/(audit|changelog|entry|moving|networked)\\.ts', 'src/errors\\.ts', 'schema/.*', platform), types: only('src/drivers/.*') },
   { files: /^src\/pubsub\//, may: only('src/pubsub/.*', 'src/drivers/.*', 'src/errors\\.ts', platform) },
   { files: /^src\/coordination\//, may: only('src/coordination/.*', 'src/drivers/.*', 'src/errors\\.ts', platform), types: only('src/auth/.*', 'src/changelog/networked\\.ts') },

@@ -92,7 +92,7 @@ export const sabotages: readonly Sabotage[] = [
     find: 'this.#followMoved(after)\n      return',
     replace: 'return',
     test: 'test/changelog/snapshot.test.ts',
-    title: 'snapshot: however others write meanwhile'
+    title: 'snapshot of a file: however others write meanwhile'
   },
   {
     breaks: 'export: half a line stays in the middle of the file',

@@ -1,7 +1,7 @@
 /** The file as a second process reads it. Read-only: the lock is for writers alone. */
 import { existsSync } from 'node:fs'
 import type { DocumentKey, EntryFacts, Epoch, JournalQuery, JournalRow, StoredEntry } from '../changelog.ts'
-import type { AuditQuery, Figures, Finding, LogView, Progress, Proof, Snapshot } from '../view.ts'
+import type { AuditQuery, Figures, Finding, LogView, Progress, Proof } from '../view.ts'
 import { SyncError } from '../../errors.ts'
 import { AuditReader } from './audit-read.ts'
 import { Chain } from './chain.ts'
@@ -22,7 +22,7 @@ const PATIENCE = 5000
 const CHAINED = 3
 
 /** @throws SyncError storage_unavailable when there is no change log, or none that this build can read */
-export function openView (given: string): LogView {
+export function openView (given: string): SqliteLogView {
   if (!existsSync(given)) throw new SyncError('storage_unavailable', { detail: `there is no file ${given}: name the change log with --db or POCKET_DB` })
   const path = canonicalPath(given)
   try {
@@ -32,7 +32,7 @@ export function openView (given: string): LogView {
   }
 }
 
-class SqliteLogView implements LogView {
+export class SqliteLogView implements LogView {
   readonly path: string
   readonly #database: Database
   readonly #version: Statement
@@ -87,7 +87,7 @@ class SqliteLogView implements LogView {
     return fileBytes(this.path) + fileBytes(`${this.path}-wal`)
   }
 
-  snapshot (at: number, collection?: string): Snapshot {
+  snapshot (at: number, collection?: string): { next: SqliteSnapshot['next'], late: SqliteSnapshot['late'] } {
     const snapshot = this.#told(() => new SqliteSnapshot(this.#database, { at, collection, read: sequences => this.#read(reader => reader.entries(sequences)) }))
     return {
       next: (after, limit) => this.#told(() => snapshot.next(after, limit)),

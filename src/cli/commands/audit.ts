@@ -92,7 +92,7 @@ interface Listing {
 
 async function list (view: LogView, { query, limit, stdout, json, signal }: Listing): Promise<number> {
   let left = limit
-  for (const page of view.audit(query)) {
+  for await (const page of view.audit(query)) {
     for (const facts of page.slice(0, left)) {
       if (json || !stdout.isTerminal) await writeJson(stdout, factsJson(facts))
       else await stdout.write(`${factsLine(facts)}\n`)
@@ -114,7 +114,7 @@ function factsLine ({ sequence, serverTimestamp, operation, collection, document
 
 async function proofOf (view: LogView, expected: string | null, { bar, signal }: { bar: ProgressBar, signal: AbortSignal }): Promise<Proof> {
   const proving = view.prove(expected)
-  for (let step = proving.next(); ; step = proving.next()) {
+  for (let step = await proving.next(); ; step = await proving.next()) {
     if (step.done === true) {
       await bar.end()
       return step.value

@@ -21,7 +21,7 @@ works while a server uses the log; its WAL grows meanwhile.`,
       const bar = new ProgressBar('check', { stderr, now })
       const tell = (found: Finding) => options.json ? writeJson(stdout, JSON.stringify(found)) : stdout.write(`${readable(found)}\n`)
       let findings = 0
-      for (const step of view.check()) {
+      for await (const step of view.check()) {
         if (signal.aborted) return await stopped(bar, stderr)
         if (isProgress(step)) {
           await bar.at(step.done, step.total)
@@ -33,7 +33,7 @@ works while a server uses the log; its WAL grows meanwhile.`,
         findings++
       }
       await bar.end()
-      if (!options.json) await stdout.write(findings === 0 ? `${harmless(view.path)} is whole: nothing wrong up to sequence ${view.head()}\n` : `\n${counted(findings, 'finding')} in ${harmless(view.path)}\n`)
+      if (!options.json) await stdout.write(findings === 0 ? `${harmless(view.path)} is whole: nothing wrong up to sequence ${await view.head()}\n` : `\n${counted(findings, 'finding')} in ${harmless(view.path)}\n`)
       return findings === 0 ? exitCodes.ok : exitCodes.failed
     })
   }

@@ -26,7 +26,7 @@ longer start over. Takes the log for itself: ${BY_ITSELF.replace('; ', ';\n')}.`
     })
     if (signal.aborted) throw new CommandError('failed', 'stopped before the end; what was dropped so far is dropped, and the same command goes on')
     const after = await withView(options.db, async view => view.bytes())
-    await stdout.write(`compacted: ${bytes(before)} before, ${bytes(after)} now\n`)
+    await stdout.write(before === null || after === null ? 'compacted\n' : `compacted: ${bytes(before)} before, ${bytes(after)} now\n`)
     return exitCodes.ok
   }
 })

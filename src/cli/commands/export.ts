@@ -28,8 +28,8 @@ Deleted documents, history, users and channels are not in it: for those there is
   async run ({ options, ...world }) {
     return await withView(options.db, async view => {
       const collection = options.collection ?? null
-      if (collection !== null && !view.collections().includes(collection)) throw new CommandError('failed', `the log has no collection "${collection}"`)
-      const fresh = { epoch: view.epochs().at(-1)!.id, head: view.head(), collection }
+      if (collection !== null && !(await view.collections()).includes(collection)) throw new CommandError('failed', `the log has no collection "${collection}"`)
+      const fresh = { epoch: (await view.epochs()).at(-1)!.id, head: await view.head(), collection }
       const target = options.to === undefined ? streamTarget(world.stdout, fresh) : await fileTarget(options.to, { view, fresh, world })
       try {
         return await write(view, target, world)
@@ -53,7 +53,7 @@ async function write (view: LogView, target: Target, world: World): Promise<numb
   if (position === 0 && documents === 0 && !target.begun) await target.write(header(target.header))
   while (position < head) {
     if (signal.aborted) break
-    const page = snapshot.next(position, PAGE)
+    const page = await snapshot.next(position, PAGE)
     await target.write(page.entries.map(documentLine).join(''))
     documents += page.entries.length
     position = page.position
@@ -63,7 +63,7 @@ async function write (view: LogView, target: Target, world: World): Promise<numb
   }
   await bar.end()
   if (position < head) throw new CommandError('failed', `stopped after ${counted(documents, 'document')}${target.resumable ? '; the same command goes on' : ''}`)
-  const late = snapshot.late()
+  const late = await snapshot.late()
   await target.write(late.map(documentLine).join('') + footer(documents + late.length))
   await target.sync()
   if (target.resumable) await stderr.write(`${harmless(target.name)} is whole: ${counted(documents + late.length, 'document')} as of sequence ${count(head)}\n`)

@@ -21,14 +21,14 @@ journal. A version is brought back with revert. Works while a server uses the lo
     return await withView(options.db, async view => {
       let found = 0
       for (let before = Infinity; ;) {
-        const entries = view.history(key, before, PAGE)
+        const entries = await view.history(key, before, PAGE)
         for (const entry of entries) await writeEntry(stdout, entry, options.json)
         found += entries.length
         if (entries.length < PAGE || signal.aborted) break
         before = entries.at(-1)!.sequence
       }
       for (let before = Infinity; ;) {
-        const rows = view.journal({ ...key, before, limit: PAGE })
+        const rows = await view.journal({ ...key, before, limit: PAGE })
         for (const row of rows) await writeJournalRow(stdout, row, options.json)
         found += rows.length
         if (rows.length < PAGE || signal.aborted) break

@@ -45,7 +45,7 @@ the journal once it is taken over; discard drops it. These two take the log for 
 async function list (db: string, collection: string | undefined, { stdout, signal, json }: World & { json: boolean }): Promise<number> {
   return await withView(db, async view => {
     for (let before = Infinity; ;) {
-      const rows = view.journal({ before, limit: PAGE, ...collection !== undefined && { collection } })
+      const rows = await view.journal({ before, limit: PAGE, ...collection !== undefined && { collection } })
       for (const row of rows) await writeJournalRow(stdout, row, json)
       if (rows.length < PAGE || signal.aborted) return exitCodes.ok
       before = rows.at(-1)!.id

@@ -17,7 +17,7 @@ export const stats = command({
     return await withView(options.db, async view => {
       const bar = new ProgressBar('count', { stderr, now })
       const counting = view.figures()
-      for (let step = counting.next(); ; step = counting.next()) {
+      for (let step = await counting.next(); ; step = await counting.next()) {
         if (step.done === true) {
           await bar.end()
           if (options.json) await writeJson(stdout, JSON.stringify(step.value))
@@ -36,8 +36,7 @@ function readable (figures: Figures, now: number): string {
   const { oldest, newest, epochs } = figures
   const latest = epochs.at(-1)
   const rows = [
-    ['file', figures.path],
-    ['size', `${bytes(figures.fileBytes)}, of which ${bytes(figures.freeBytes)} free; WAL ${bytes(figures.walBytes)}`],
+    ...placeRows(figures),
     ['documents', count(figures.documents)],
     ['tombstones', count(figures.tombstones)],
     ['entries', count(figures.entries)],
@@ -50,11 +49,16 @@ function readable (figures: Figures, now: number): string {
     ['push records', count(figures.pushes)],
     ['journal rows', count(figures.journal)],
     ['channel rows', count(figures.channels)],
-    ['layout', String(figures.layout)]
+    ...figures.layout === null ? [] : [['layout', String(figures.layout)]]
   ]
   if (figures.collections.length === 0) return `${table(rows)}\n`
   const collections = figures.collections.map(({ name, documents, tombstones }) => [harmless(name), count(documents), count(tombstones)])
   return `${table(rows)}\n\n${table([['collection', 'documents', 'tombstones'], ...collections])}\n`
+}
+
+function placeRows ({ path, fileBytes, freeBytes, walBytes }: Figures): string[][] {
+  if (fileBytes === null || freeBytes === null || walBytes === null) return [['log', path]]
+  return [['file', path], ['size', `${bytes(fileBytes)}, of which ${bytes(freeBytes)} free; WAL ${bytes(walBytes)}`]]
 }
 
 const UNITS = [['day', 86_400_000], ['hour', 3_600_000], ['minute', 60_000]] as const

@@ -29,9 +29,9 @@ JSON, one object per line. Works while a server uses the log. Ends with 0 at SIG
     const { from, collection } = options
     if (from !== 'now' && !/^\d+$/.test(from)) throw new UsageError(`--from is a sequence or now, not "${from}"`)
     return await withView(options.db, async view => {
-      let position = from === 'now' ? view.head() : wholeNumber('--from', from)
+      let position = from === 'now' ? await view.head() : wholeNumber('--from', from)
       while (!signal.aborted) {
-        const entries = view.since(position, PAGE)
+        const entries = await view.since(position, PAGE)
         for (const entry of entries) {
           if (collection === undefined || entry.collection === collection) await writeEntry(stdout, entry, options.json)
           position = entry.sequence
@@ -44,5 +44,5 @@ JSON, one object per line. Works while a server uses the log. Ends with 0 at SIG
 })
 
 async function untilMoved (view: LogView, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !view.moved()) await pause(POLL, undefined, { signal }).catch(() => {})
+  while (!signal.aborted && !await view.moved()) await pause(POLL, undefined, { signal }).catch(() => {})
 }
