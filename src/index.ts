@@ -13,6 +13,7 @@ export type { PocketServerOptions as ServerConfig, PocketServerOptions, Limits, 
 export type { AuditStore, Erased, ErasedUser, EraseOptions, Seal, WrittenBy } from './changelog/audit.ts'
 export type { Backup, BackupOptions, BackupProgress, BackupStore } from './changelog/backup.ts'
 export type { ChangeEntry, ChangeLog, ChangeStore, CompactPolicy, JournalQuery, JournalRow } from './changelog/changelog.ts'
+export type { Coordination } from './coordination/coordination.ts'
 export { MemoryPubSub } from './pubsub/memory.ts'
 export { PostgresPubSub } from './pubsub/postgres.ts'
 export { RedisPubSub } from './pubsub/redis.ts'

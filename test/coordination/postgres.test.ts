@@ -1,10 +1,15 @@
 import pg from 'pg'
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { MemoryChangeLog } from '../../src/changelog/memory.ts'
+import { PostgresChangeLog } from '../../src/changelog/postgres.ts'
+import type { PocketServerOptions } from '../../src/config.ts'
 import { PostgresCoordination } from '../../src/coordination/postgres.ts'
+import { PostgresPubSub } from '../../src/pubsub/postgres.ts'
 import { coordinationSuite } from '../support/coordination-suite.ts'
 import { requirePostgres } from '../support/programs.ts'
 import { startPostgres } from '../support/services/postgres.ts'
+import { deliversLate, goesOn, severalNodesSuite, type Place } from '../support/several-nodes.ts'
 
 if (requirePostgres(t)) {
   const server = await startPostgres(t)
@@ -17,6 +22,30 @@ if (requirePostgres(t)) {
   coordinationSuite(t, async () => {
     const schema = `Place "${++places}" '`
     return { here: new PostgresCoordination(pool, { schema }), there: new PostgresCoordination(pool, { schema }) }
+  })
+
+  const logs: PostgresChangeLog[] = []
+  t.teardown(() => Promise.all(logs.map(log => log.close())))
+  const openPlace = async (): Promise<Place> => {
+    const schema = `nodes${++places}`
+    const options = async (): Promise<PocketServerOptions> => {
+      const changeLog = new PostgresChangeLog(server.url, { schema })
+      logs.push(changeLog)
+      return { changeLog }
+    }
+    return { options, coordination: async () => new PostgresCoordination(pool, { schema }) }
+  }
+
+  severalNodesSuite(t, openPlace)
+
+  t.test('promise 5 (Live is pull): hints that are cut off again and again while others write cost time, and nothing else', async t => {
+    await deliversLate(t, await openPlace(), () => pool.query("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%' and pid <> pg_backend_pid()"))
+  })
+
+  t.test('promise 7 (Isolated): while PostgreSQL is away, and it carries no log, requests and streams go on by each node\'s own limits', async t => {
+    const pubsub = new PostgresPubSub(server.url)
+    t.teardown(() => pubsub.close())
+    await goesOn(t, async () => ({ changeLog: new MemoryChangeLog(), pubsub }), { away: () => server.kill(), back: () => server.start() })
   })
 
   t.test('twenty nodes that start at once make its tables once, and nobody else\'s are touched', async t => {

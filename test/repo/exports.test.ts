@@ -9,7 +9,7 @@ import { parse, read, root } from './sources.ts'
 /** What applications may rely on. A name that goes is a break; a new one is a promise. */
 const names = {
   values: ['MemoryChangeLog', 'MemoryPubSub', 'PocketServer', 'PostgresChangeLog', 'PostgresPubSub', 'RedisChangeLog', 'RedisPubSub', 'SqliteChangeLog', 'SyncError', 'catalogue'],
-  types: ['AccessVersion', 'AuditEvent', 'AuditStore', 'Authenticate', 'Authorize', 'Backup', 'BackupOptions', 'BackupProgress', 'BackupStore', 'ChangeEntry', 'ChangeLog', 'ChangeStore', 'Channels', 'ChannelsOf', 'CollectionOptions', 'CompactPolicy', 'Conflict', 'ConflictStrategy', 'EraseOptions', 'Erased', 'ErasedUser', 'ErrorCode', 'History', 'HistoryQuery', 'InTenant', 'JournalQuery', 'JournalRow', 'Limits', 'Listening', 'Logger', 'Middleware', 'PocketServerOptions', 'PubSub', 'ResolveConflict', 'Result', 'Retention', 'Seal', 'ServerConfig', 'ServerHealth', 'StreamClient', 'TenantOf', 'Ticket', 'TicketStore', 'User', 'WrittenBy']
+  types: ['AccessVersion', 'AuditEvent', 'AuditStore', 'Authenticate', 'Authorize', 'Backup', 'BackupOptions', 'BackupProgress', 'BackupStore', 'ChangeEntry', 'ChangeLog', 'ChangeStore', 'Channels', 'ChannelsOf', 'CollectionOptions', 'CompactPolicy', 'Conflict', 'ConflictStrategy', 'Coordination', 'EraseOptions', 'Erased', 'ErasedUser', 'ErrorCode', 'History', 'HistoryQuery', 'InTenant', 'JournalQuery', 'JournalRow', 'Limits', 'Listening', 'Logger', 'Middleware', 'PocketServerOptions', 'PubSub', 'ResolveConflict', 'Result', 'Retention', 'Seal', 'ServerConfig', 'ServerHealth', 'StreamClient', 'TenantOf', 'Ticket', 'TicketStore', 'User', 'WrittenBy']
 }
 
 interface Manifest {
