@@ -1,7 +1,7 @@
 /** Questions to the log. What is too much for one script is asked in several. */
 import type { RedisArgument } from '../../drivers/redis.ts'
 import type { ChannelRow, DocumentKey, EntryFacts, HeadAnswer, HeadKey, JournalQuery, JournalRow, Page, ReadQuery, Row, StoredEntry } from '../changelog.ts'
-import { decodeEntry, decodeFacts, decodeShown, identityName, IDENTITY_BYTES, nameOf, ownIdentity } from './entries.ts'
+import { decodeEntry, decodeFacts, decodeShown, identityKey, nameOf, ownIdentity } from './entries.ts'
 import { COLLECTIONS, DISCARD, ENTRIES, GIVEN, HEADS, HISTORY, JOURNAL, SECRET, SINCE, STATE } from './lua/ask.ts'
 import { READ } from './lua/read.ts'
 import { idsBy, type LogState, type Session } from './session.ts'
@@ -41,20 +41,21 @@ export class Reader {
   async #heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
     const asked = keys.map(key => {
       const name = nameOf(key)
-      return { name, identity: key.identity === undefined ? '' : identityName(name, key.identity) }
+      return { name, identity: key.identity === undefined ? '' : identityKey(name, key.identity) }
     })
     const { state, values } = await this.#session.ask(HEADS, asked.flatMap(({ name, identity }) => [name, identity]))
-    return asked.map(({ identity }, i) => this.#answer(identity, values.slice(3 * i, 3 * i + 3), state))
+    return keys.map(({ identity }, i) => this.#answer(identity, values.slice(3 * i, 3 * i + 3), state))
   }
 
-  #answer (identity: string | Buffer, [position, value, known]: Buffer[], { identitiesBefore }: LogState): HeadAnswer {
+  #answer (asked: Uint8Array | undefined, [position, value, known]: Buffer[], { identitiesBefore }: LogState): HeadAnswer {
     const sequence = Number(position)
     const head = sequence === 0 ? null : decodeFacts(sequence, value!)
-    if (head !== null) this.#own.set(head, withTime(ownIdentity(value!), head.serverTimestamp))
-    if (typeof identity === 'string') return { head, duplicateOf: 0 }
+    const own = head === null ? null : ownIdentity(value!)
+    if (head !== null && own !== null) this.#own.set(head, withTime(identityKey(nameOf(head), own), head.serverTimestamp))
+    if (asked === undefined) return { head, duplicateOf: 0 }
     if (known!.length > 0 && known!.readDoubleLE(8) >= identitiesBefore) return { head, duplicateOf: known!.readDoubleLE(0) }
-    const own = head !== null && head.serverTimestamp >= identitiesBefore && identity.equals(ownIdentity(value!))
-    return { head, duplicateOf: own ? head.sequence : 0 }
+    const repeated = own !== null && head!.serverTimestamp >= identitiesBefore && Buffer.compare(own, asked) === 0
+    return { head, duplicateOf: repeated ? head!.sequence : 0 }
   }
 
   async page ({ after, collections, channels, filedAfter, limit, bytes }: ReadQuery): Promise<Page> {
@@ -157,11 +158,11 @@ export class Reader {
   }
 }
 
-/** A name of an identity and the time of its entry, as the commit's script keeps them. */
-function withTime (name: Buffer, time: number): Buffer {
-  const both = Buffer.allocUnsafe(IDENTITY_BYTES + 8)
-  both.set(name)
-  both.writeDoubleLE(time, IDENTITY_BYTES)
+/** An identity's key behind the time of its entry, as the commit's script takes them. */
+function withTime (key: Buffer, time: number): Buffer {
+  const both = Buffer.allocUnsafe(8 + key.length)
+  both.writeDoubleLE(time)
+  both.set(key, 8)
   return both
 }
 

@@ -12,7 +12,7 @@ local function read_entry ()
   local channels = next_number()
   entry.filed = channels >= 0
   for i = 1, channels do entry.channels[i] = next_arg() end
-  entry.identity = string.sub(entry.body, 34, 49)
+  entry.identity = string.sub(entry.body, 34, 34 + string.byte(entry.body, 34)) .. entry.name
   return entry
 end
 local function read_push ()
@@ -89,23 +89,31 @@ end
 local function remember (previous, replaced)
   if replaced == '' then
     local value = redis.call('HGET', log, text(previous))
-    replaced = identity_of(value) .. struct.pack('<d', time_of(value))
+    replaced = has_own_identity(value) and struct.pack('<d', time_of(value)) .. identity_of(value)
   end
-  redis.call('HSETNX', identities, string.sub(replaced, 1, 16), struct.pack('<d', previous) .. string.sub(replaced, 17))
+  if replaced then redis.call('HSETNX', identities, string.sub(replaced, 9), struct.pack('<d', previous) .. string.sub(replaced, 1, 8)) end
+end
+local function is_known (identity)
+  local record = redis.call('HGET', identities, identity)
+  return record and struct.unpack('<d', record, 9) >= tonumber(m[7])
 end
 local function put (entry, position, current, time)
-  local previous, collection = current[entry.name].sequence, number_of(entry.name)
-  redis.call('HSET', log, text(position), struct.pack('<d', previous) .. entry.body)
+  local before, collection = current[entry.name], number_of(entry.name)
+  local previous = before.sequence
   if previous > 0 then
-    remember(previous, current[entry.name].replaced or entry.replaced)
+    local replaced = before.replaced
+    if replaced == nil then replaced = entry.replaced end
+    remember(previous, replaced)
     redis.call('ZADD', kept, text(previous), text(previous))
     redis.call('ZREM', of, head_place(collection, previous))
   end
+  local known = is_known(entry.identity)
+  redis.call('HSET', log, text(position), struct.pack('<d', known and -previous or previous) .. entry.body)
   redis.call('ZADD', heads, text(position), entry.name)
   redis.call('ZADD', of, 0, head_place(collection, position))
   if string.byte(entry.body, 33) % 4 == 2 then redis.call('ZADD', tombstones, text(position), entry.name) end
   move_channels(entry, position)
-  current[entry.name] = {sequence = position, replaced = entry.identity .. struct.pack('<d', time)}
+  current[entry.name] = {sequence = position, replaced = not known and struct.pack('<d', time) .. entry.identity}
 end
 `
 

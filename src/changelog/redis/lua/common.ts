@@ -10,12 +10,16 @@ local function text (number) return string.format('%.0f', number) end
 
 /** Where things lie in an entry: src/changelog/redis/entries.ts. */
 const ENTRIES = `
-local function previous_of (value) return (struct.unpack('<d', value, 1)) end
+local function previous_of (value) return (math.abs(struct.unpack('<d', value, 1))) end
+local function has_own_identity (value) return string.byte(value, 8) < 128 end
 local function text_from (value) return (struct.unpack('<I4', value, 13)) end
 local function time_of (value) return (struct.unpack('<d', value, 17)) end
 local function is_delete (value) return string.byte(value, 41) % 4 == 2 end
-local function identity_of (value) return string.sub(value, 42, 57) end
-local function name_of (value) return string.sub(value, 62, 61 + struct.unpack('<I4', value, 58)) end
+local function after_identity (value) return 43 + string.byte(value, 42) end
+local function after_name (value) return after_identity(value) + 4 + struct.unpack('<I4', value, after_identity(value)) end
+local function name_of (value) return string.sub(value, after_identity(value) + 4, after_name(value) - 1) end
+-- The key of an identity: its length, itself and the document's name.
+local function identity_of (value) return string.sub(value, 42, after_identity(value) - 1) .. name_of(value) end
 local function facts_of (value) return string.sub(value, 1, text_from(value)) end
 local function collection_of (name)
   local colon = string.find(name, ':', 1, true)

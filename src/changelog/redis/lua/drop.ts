@@ -17,7 +17,7 @@ local function drop (position, value)
   redis.call('HDEL', log, text(position))
   redis.call('ZREM', kept, text(position))
   if not own_ids then return end
-  local from = 62 + struct.unpack('<I4', value, 58)
+  local from = after_name(value)
   local id = cjson.decode(string.sub(value, from + 1 + string.byte(value, from), text_from(value)))[5]
   if id ~= cjson.null then redis.call('HDEL', given, id) end
 end
@@ -97,7 +97,7 @@ local function forget_versions (value)
     local older = redis.call('HGET', log, text(below))
     if not older then break end
     if left <= 0 then
-      redis.call('HSET', log, text(last), struct.pack('<d', below) .. string.sub(body, 9))
+      redis.call('HSET', log, text(last), struct.pack('<d', has_own_identity(body) and below or -below) .. string.sub(body, 9))
       return false
     end
     drop(below, older)
