@@ -3,7 +3,7 @@ import type { Backup, BackupOptions, Restored, RestoreOptions } from './changelo
 import type { ChangeLog, ChangeStore } from './changelog/changelog.ts'
 import type { LogView } from './changelog/view.ts'
 import { isMovable } from './changelog/moving.ts'
-import { isNetworked } from './changelog/networked.ts'
+import { assertTenant, hasTenants, isNetworked } from './changelog/networked.ts'
 import { defaultRetention, type Retention } from './config.ts'
 import type { Coordination } from './coordination/coordination.ts'
 import type { PubSub } from './pubsub/pubsub.ts'
@@ -21,6 +21,8 @@ export async function openBackend (name: string, retention: Retention = defaultR
     return new MemoryChangeLog()
   }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(name)?.[1]?.toLowerCase()
+  const tenant = name.indexOf(TENANT)
+  if (tenant !== -1 && pathOf(name) === null) return ofTenant(await openBackend(name.slice(0, tenant), retention), decodeURIComponent(name.slice(tenant + TENANT.length)))
   if (scheme === 'postgres' || scheme === 'postgresql') {
     const { PostgresChangeLog } = await import('./changelog/postgres.ts')
     return new PostgresChangeLog(name, { pushRetention: retention.pushes })
@@ -36,6 +38,30 @@ export async function openBackend (name: string, retention: Retention = defaultR
   if (path === '') throw new TypeError('the change log needs a path')
   const { SqliteChangeLog } = await import('./changelog/sqlite.ts')
   return new SqliteChangeLog(path, { pushRetention: retention.pushes })
+}
+
+/** What follows the URL of a server. */
+const TENANT = '#tenant='
+
+/**
+ * The name of a tenant's log in the place that a name names.
+ * @throws TypeError for what is no name of a tenant, and in memory
+ */
+export async function tenantLog (name: string, tenant: string): Promise<string> {
+  assertTenant(tenant)
+  const path = pathOf(name)
+  if (path === null && !name.includes('//')) throw new TypeError(`${name} holds no tenants: name a file or a server`)
+  if (path === null) return `${name}${TENANT}${encodeURIComponent(tenant)}`
+  const { tenantPath } = await import('./changelog/sqlite/tenant.ts')
+  return tenantPath(path, tenant)
+}
+
+/** Alone: what it shares with others is closed with it. */
+function ofTenant (place: ChangeStore, name: string): ChangeStore {
+  if (!hasTenants(place)) throw new TypeError('this change log has no tenants')
+  const store = place.tenant(name)
+  const close = store.close.bind(store)
+  return Object.assign(store, { close: async () => { await close(); await place.close() } })
 }
 
 /**

@@ -18,13 +18,14 @@ import { stats } from './commands/stats.ts'
 import { tail } from './commands/tail.ts'
 import { token } from './commands/token.ts'
 import type { Group } from './help.ts'
+import { perTenant } from './tenant.ts'
 
 export const groups: readonly Group[] = [
   { title: 'Serve', commands: [serve, token, doctor] },
-  { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, audit, check] },
-  { title: 'Save it and put it back, or elsewhere', commands: [backup, restore, copy] },
-  { title: 'Move documents', commands: [exportDocuments, importDocuments] },
-  { title: 'Change the log, while no server uses it', commands: [revert, erase, compact] }
+  { title: 'Look at the log, while a server uses it too', commands: [stats, tail, history, journal, audit, check].map(perTenant) },
+  { title: 'Save it and put it back, or elsewhere', commands: [...[backup, restore].map(perTenant), copy] },
+  { title: 'Move documents', commands: [exportDocuments, importDocuments].map(perTenant) },
+  { title: 'Change the log, while no server uses it', commands: [revert, erase, compact].map(perTenant) }
 ]
 
 export const commands: readonly Command[] = groups.flatMap(group => group.commands)

@@ -16,10 +16,10 @@ t.test('promise 1 (Durable): kill -9 under the load of several tenants loses not
   const answered = new Map<string, Set<string>>(NAMES.map(name => [name, new Set()]))
   for (let kill = 0; kill < 2; kill++) {
     const server = await start()
-    let stopped = false
+    const killed = new AbortController()
     const writers = NAMES.map(async name => {
       const { headers } = member(server.url, tokenOf(name))
-      for (let nth = 0; !stopped; nth++) {
+      for (let nth = 0; !killed.signal.aborted; nth++) {
         const documentId = `${kill}-${nth}`
         const answer = await post(`${server.url}/sync/push`, pushOf('todos', [{ documentId, document: { _id: documentId, team: name } }]), headers).catch(() => null)
         if (answer?.status === 200) answered.get(name)!.add(documentId)
@@ -27,7 +27,7 @@ t.test('promise 1 (Durable): kill -9 under the load of several tenants loses not
     })
     while ([...answered.values()].some(ids => ids.size < 5 * (kill + 1))) await new Promise(resolve => setTimeout(resolve, 10))
     await server.stop('SIGKILL')
-    stopped = true
+    killed.abort()
     await Promise.all(writers)
   }
   const server = await start()
