@@ -5,11 +5,13 @@ import type {
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
 } from './changelog.ts'
 import { appendedPush, appendedSequence } from './entry.ts'
+import type { LogFacts, MovableStore, MovedPart, MovedRecord, MoveSource } from './moving.ts'
 import type { LogServer, NetworkedStore, TenantStore } from './networked.ts'
 import { Commits } from './redis/commits.ts'
 import { closedFailure } from './redis/failure.ts'
 import { keysOf } from './redis/layout.ts'
 import { resolveOptions, type RedisLogOptions, type Resolved } from './redis/options.ts'
+import { Mover } from './redis/mover.ts'
 import { Reader } from './redis/reader.ts'
 import { Session } from './redis/session.ts'
 import { Watch } from './redis/watch.ts'
@@ -29,7 +31,7 @@ const PAGE = 100
  * The change log in Redis 7 or Valkey, alone or a cluster.
  * @param given `redis://…`, `rediss://…`, or a client of ioredis or node-redis, which stays the application's to close
  */
-export class RedisChangeLog implements NetworkedStore, TenantStore {
+export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore {
   readonly supports: Supports = { durable: true, sharedByProcesses: true, facts: true, channels: true }
   readonly #given: string | RedisClient
   readonly #parent: RedisChangeLog | null
@@ -38,8 +40,10 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
   readonly #reader: Reader
   readonly #commits: Commits
   readonly #watch: Watch
+  readonly #mover: Mover
   #opening: Promise<void> | null = null
   #closing: Promise<void> | null = null
+  #atRest = false
   #running = 0
   readonly #idle: Array<() => void> = []
 
@@ -53,9 +57,11 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
     this.#reader = new Reader(this.#session)
     this.#commits = new Commits({ ...this.#options, session: this.#session, replaced: head => this.#reader.replaced(head) })
     this.#watch = new Watch(this.#session)
+    this.#mover = new Mover(this.#session, this.#reader)
   }
 
   open (): Promise<void> {
+    this.#atRest = false
     return this.#during(async () => {})
   }
 
@@ -144,6 +150,35 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
     return this.#during(() => clearLog(this.#session, this.#options.now()))
   }
 
+  async openAtRest (): Promise<void> {
+    this.#atRest = this.#opening === null
+    await this.#during(() => this.#reader.state())
+  }
+
+  facts (): Promise<LogFacts> {
+    return this.#during(() => this.#mover.facts())
+  }
+
+  part (from: string | null, size: number): Promise<MovedPart> {
+    return this.#during(() => this.#mover.part(from, size))
+  }
+
+  begin (source: MoveSource): Promise<{ progress: string | null }> {
+    return this.#moving(async () => {
+      if (this.#opening !== null) throw new TypeError('this log is being served: name a new place')
+      await this.#watch.open()
+      return await this.#mover.begin(source)
+    })
+  }
+
+  take (records: readonly MovedRecord[], progress: string): Promise<void> {
+    return this.#moving(() => this.#mover.take(records, progress))
+  }
+
+  end (facts: LogFacts): Promise<void> {
+    return this.#moving(() => this.#mover.end(facts))
+  }
+
   async server (): Promise<LogServer> {
     this.#requireOpen()
     return { kind: 'redis', redis: await this.#session.redis(), prefix: this.#options.prefix }
@@ -184,12 +219,18 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
     return result.status === 'committed'
   }
 
-  /** What was begun before `close` is finished. */
   async #during<T> (work: () => Promise<T>): Promise<T> {
+    return await this.#moving(async () => {
+      await this.#opened()
+      return await work()
+    })
+  }
+
+  /** What was begun before `close` is finished. */
+  async #moving<T> (work: () => Promise<T>): Promise<T> {
     this.#requireOpen()
     this.#running++
     try {
-      await this.#opened()
       return await work()
     } finally {
       if (--this.#running === 0) for (const done of this.#idle.splice(0)) done()
@@ -197,6 +238,8 @@ export class RedisChangeLog implements NetworkedStore, TenantStore {
   }
 
   async #opened (): Promise<void> {
+    this.#session.rest(this.#atRest)
+    if (this.#atRest) return
     this.#opening ??= this.#watch.open().then(() => this.#session.open()).catch((error: unknown) => {
       this.#opening = null
       throw error

@@ -72,8 +72,9 @@ async function together (server: Service): Promise<void> {
     const redis = admin(t, server)
     await store.open()
     let done = false
+    const over = (): boolean => done
     const cutting = (async () => {
-      for (let i = 0; !done; i++) {
+      for (let i = 0; !over(); i++) {
         if (i % 2 === 0) await redis.call('SCRIPT', 'FLUSH').catch(() => {})
         else await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes').catch(() => {})
         await sleep(15)
@@ -192,8 +193,9 @@ async function crashes (t: Test): Promise<void> {
     const store = opened(t, server.url)
     const answered = new Map<string, number>()
     let done = false
+    const over = (): boolean => done
     const working = Promise.all(Array.from({ length: 8 }, async (_, worker) => {
-      for (let i = 0; !done; i++) answered.set(`${worker}/${i}`, await persist(store, newPush([put(`${worker}/${i}`, i)])))
+      for (let i = 0; !over(); i++) answered.set(`${worker}/${i}`, await persist(store, newPush([put(`${worker}/${i}`, i)])))
     }))
     const epochs = (await store.epochs()).length
     for (let kills = 1; kills <= 2; kills++) {

@@ -103,7 +103,7 @@ export class Commits {
     const journal = push.journal.flatMap(row => {
       const { messageId, serverTimestamp, userId, clientId, address } = push
       const facts = JSON.stringify([row.collection, row.documentId, row.status, row.code, messageId, serverTimestamp, userId, clientId, address])
-      return [facts, row.raw, Buffer.byteLength(row.raw) + ROW_BYTES]
+      return [facts, row.raw, weightOf(row.raw)]
     })
     const entries = push.entries.flatMap(entry => this.#encodeEntry(push, entry, id))
     const args = [push.key, push.fingerprint, push.outcome, push.serverTimestamp, sequence, id ?? '', push.journal.length, ...journal, push.entries.length, ...entries]
@@ -116,6 +116,11 @@ export class Commits {
     const known = replaces == null || replaces.sequence !== entry.expected ? undefined : this.#parts.replaced(replaces)
     return [name, entry.expected, encode(push, entry, { name, id }), known ?? '', ...channels === undefined ? [-1] : [channels.length, ...channels]]
   }
+}
+
+/** What a row of the journal counts against its bound. */
+export function weightOf (raw: string): number {
+  return Buffer.byteLength(raw) + ROW_BYTES
 }
 
 /** Numbers without an exponent; Infinity is what Lua reads as such. */

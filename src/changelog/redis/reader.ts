@@ -1,7 +1,7 @@
 /** Questions to the log. What is too much for one script is asked in several. */
 import type { RedisArgument } from '../../drivers/redis.ts'
 import type { ChannelRow, DocumentKey, EntryFacts, HeadAnswer, HeadKey, JournalQuery, JournalRow, Page, ReadQuery, Row, StoredEntry } from '../changelog.ts'
-import { decodeEntry, decodeFacts, decodeShown, identityKey, nameOf, ownIdentity } from './entries.ts'
+import { decodeEntry, decodeFacts, decodeShown, givenId, identityKey, nameOf, ownIdentity } from './entries.ts'
 import { COLLECTIONS, DISCARD, ENTRIES, GIVEN, HEADS, HISTORY, JOURNAL, SECRET, SINCE, STATE } from './lua/ask.ts'
 import { READ } from './lua/read.ts'
 import { idsBy, type LogState, type Session } from './session.ts'
@@ -103,6 +103,12 @@ export class Reader {
     return found
   }
 
+  /** A part of what moves. */
+  async part (after: number, size: number, bytes: number): Promise<Array<{ entry: StoredEntry, givenId: string | null }>> {
+    const { state, values: [, ...rows] } = await this.#session.ask(SINCE, [after, size, bytes])
+    return entriesOf(rows, state).map((entry, i) => ({ entry, givenId: givenId(rows[2 * i + 1] as Buffer) }))
+  }
+
   async sinceOf (collection: string, sequence: number): Promise<StoredEntry[]> {
     const found: StoredEntry[] = []
     for (let after = sequence; ;) {
@@ -189,7 +195,7 @@ export function entriesOf (rows: readonly any[], state: LogState): StoredEntry[]
   return found
 }
 
-function journalRowOf ([id, facts, raw]: Buffer[]): JournalRow {
+export function journalRowOf ([id, facts, raw]: Buffer[]): JournalRow {
   const [collection, documentId, status, code, messageId, serverTimestamp, userId, clientId, address] = JSON.parse(facts!.toString())
   return { id: Number.parseInt(id!.toString(), 10), collection, documentId, status, code, raw: raw!.toString(), messageId, serverTimestamp, userId, clientId, address }
 }

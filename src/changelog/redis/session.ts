@@ -77,8 +77,9 @@ export class Session {
     await this.#begin(true)
   }
 
-  rest (): void {
-    this.#atRest = true
+  /** Whether it only asks, and changes nothing. */
+  rest (atRest: boolean): void {
+    this.#atRest = atRest
   }
 
   /** @throws SyncError storage_unavailable; a script that writes may then have been run or not */
@@ -151,7 +152,7 @@ function epochOf (row: Buffer): Epoch {
   return Object.freeze({ id: id!, first: Number(first), started: Number(started) })
 }
 
-function refused (status: string, detail: unknown): SyncError {
+export function refused (status: string, detail: unknown): SyncError {
   if (status === 'layout') return new SyncError('storage_unavailable', { detail: `This log was written by a newer version of @pocket/server (layout ${String(detail)}): start that one.` })
   return new SyncError('storage_unavailable', { detail: REFUSALS.get(status) ?? 'Redis was restarted again and again: look at its log.' })
 }

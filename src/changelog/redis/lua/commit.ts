@@ -3,7 +3,7 @@
  * its first write, since scripts do not roll back. That Redis may write at all is asked before the script begins.
  */
 import { writing } from '../layout.ts'
-import { PREAMBLE } from './common.ts'
+import { NUMBERS, PREAMBLE } from './common.ts'
 
 /** A push as its arguments say it. */
 const ARGUMENTS = `
@@ -25,13 +25,6 @@ end
 
 const CHANNELS = `
 local used = m[11] == '1'
-local function number_of_channel (name)
-  local number = redis.call('HGET', channels, name)
-  if number then return tonumber(number) end
-  number = redis.call('HINCRBY', meta, 'channel_numbers', 1)
-  redis.call('HSET', channels, name, number)
-  return number
-end
 local function move_channels (entry, position)
   if not entry.filed and string.byte(entry.body, 33) >= 8 then redis.call('HSET', meta, 'filed_by', '') end
   if #entry.channels > 0 and not used then
@@ -74,16 +67,9 @@ end
 `
 
 const ENTRIES = `
-local numbers = {}
-local function number_of (name)
-  local collection = collection_of(name)
-  local number = numbers[collection] or tonumber(redis.call('HGET', collections, collection) or nil)
-  if not number then
-    number = redis.call('HINCRBY', meta, 'collection_numbers', 1)
-    redis.call('HSET', collections, collection, number)
-  end
-  numbers[collection] = number
-  return number
+local function is_known (identity)
+  local record = redis.call('HGET', identities, identity)
+  return record and struct.unpack('<d', record, 9) >= tonumber(m[7])
 end
 -- The first sequence of an identity is the one that a repeat is told.
 local function remember (previous, replaced)
@@ -91,11 +77,8 @@ local function remember (previous, replaced)
     local value = redis.call('HGET', log, text(previous))
     replaced = has_own_identity(value) and struct.pack('<d', time_of(value)) .. identity_of(value)
   end
-  if replaced then redis.call('HSETNX', identities, string.sub(replaced, 9), struct.pack('<d', previous) .. string.sub(replaced, 1, 8)) end
-end
-local function is_known (identity)
-  local record = redis.call('HGET', identities, identity)
-  return record and struct.unpack('<d', record, 9) >= tonumber(m[7])
+  if not replaced or struct.unpack('<d', replaced) < tonumber(m[7]) or is_known(string.sub(replaced, 9)) then return end
+  redis.call('HSET', identities, string.sub(replaced, 9), struct.pack('<d', previous) .. string.sub(replaced, 1, 8))
 end
 local function put (entry, position, current, time)
   local before, collection = current[entry.name], number_of(entry.name)
@@ -198,7 +181,7 @@ end
 export const COMMIT = writing(
   ['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'identities', 'pushes', 'ages', 'journal', 'channels', 'places', 'filed', 'given', 'tombstones'],
   PREAMBLE, 'local count, known_before, journal_limit = next_number(), next_number(), next_number()',
-  ARGUMENTS, CHANNELS, ENTRIES, RECORDS, DECIDE, `
+  NUMBERS, ARGUMENTS, CHANNELS, ENTRIES, RECORDS, DECIDE, `
 local results = {'ok', state}
 for _ = 1, count do results[#results + 1] = commit(read_push()) end
 prune(3 * count)

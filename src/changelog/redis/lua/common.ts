@@ -47,3 +47,21 @@ local sequence = tonumber(m[4])
 
 export const PREAMBLE = ARGUMENTS + ENTRIES + STATE
 export const WITHOUT_STATE = ARGUMENTS + ENTRIES
+
+/** Numbers of collections and channels, given as they come. */
+export const NUMBERS = `
+local function number_in (key, counter, name)
+  local number = redis.call('HGET', key, name)
+  if number then return tonumber(number) end
+  number = redis.call('HINCRBY', meta, counter, 1)
+  redis.call('HSET', key, name, number)
+  return number
+end
+local function number_of_channel (name) return number_in(channels, 'channel_numbers', name) end
+local numbers = {}
+local function number_of (name)
+  local collection = collection_of(name)
+  numbers[collection] = numbers[collection] or number_in(collections, 'collection_numbers', collection)
+  return numbers[collection]
+end
+`

@@ -1,6 +1,6 @@
 /** Filing documents anew. */
 import { writing } from '../layout.ts'
-import { PREAMBLE } from './common.ts'
+import { NUMBERS, PREAMBLE } from './common.ts'
 
 /** By what the documents are filed from now on; with a filing, that too. ARGV: what it must be before ('' for anything), the name, the filing or ''. */
 export const FILED_BY = writing(['meta', 'epochs'], PREAMBLE, `
@@ -15,15 +15,8 @@ return {'ok', state, 1}
  * Puts documents where they belong, unless they were changed meanwhile: those come again. ARGV: the filing that this
  * makes; name, head and channels of each. @returns whether anything was not as it should be
  */
-export const MOVE = writing(['meta', 'epochs', 'heads', 'channels', 'places', 'filed'], PREAMBLE, `
+export const MOVE = writing(['meta', 'epochs', 'heads', 'channels', 'places', 'filed', 'collections'], PREAMBLE, NUMBERS, `
 local filing_id, any = next_arg(), 0
-local function number_of (channel)
-  local number = redis.call('HGET', channels, channel)
-  if number then return tonumber(number) end
-  number = redis.call('HINCRBY', meta, 'channel_numbers', 1)
-  redis.call('HSET', channels, channel, number)
-  return number
-end
 local function move (name, position, wanted)
   local filing = redis.call('HGET', filed, name) or ''
   local rows, from = {}, 1
@@ -34,7 +27,7 @@ local function move (name, position, wanted)
       wanted[channel] = nil
       rows[#rows + 1] = string.sub(filing, from, from + 12 + length)
     elseif member == 1 or wanted[channel] then
-      redis.call('ZREM', places, channel_place(number_of(channel), at_, member, name))
+      redis.call('ZREM', places, channel_place(number_of_channel(channel), at_, member, name))
       any = 1
     else
       rows[#rows + 1] = string.sub(filing, from, from + 12 + length)
@@ -42,7 +35,7 @@ local function move (name, position, wanted)
     from = from + 13 + length
   end
   for channel in pairs(wanted) do
-    redis.call('ZADD', places, 0, channel_place(number_of(channel), position, 1, name))
+    redis.call('ZADD', places, 0, channel_place(number_of_channel(channel), position, 1, name))
     rows[#rows + 1] = struct.pack('<dBI4', position, 1, #channel) .. channel
     any = 1
   end
