@@ -1,13 +1,16 @@
 /** ADAPTER: the change log in PostgreSQL, for any number of nodes. */
 import type { PostgresPool } from '../drivers/postgres.ts'
 import { appendedPush, appendedSequence } from './entry.ts'
+import type { LogFacts, MovableStore, MovedPart, MovedRecord, MoveSource } from './moving.ts'
 import { assertTenant, type LogServer, type NetworkedStore, type TenantStore } from './networked.ts'
+import { Arrivals } from './postgres/arrivals.ts'
 import { clearLog } from './postgres/clear.ts'
 import { Compaction } from './postgres/compaction.ts'
 import { closed } from './postgres/failure.ts'
 import { Filing } from './postgres/filing.ts'
 import { Lineage } from './postgres/lineage.ts'
 import { resolveOptions, type PostgresOptions } from './postgres/options.ts'
+import { LogParts } from './postgres/parts.ts'
 import { CommitQueue } from './postgres/queue.ts'
 import { Reader } from './postgres/reader.ts'
 import { Server } from './postgres/server.ts'
@@ -41,7 +44,7 @@ class Shared {
  * The change log in a PostgreSQL database, shared by any number of nodes.
  * @param source an application's own `pg.Pool`, which `close` leaves open, or a URL
  */
-export class PostgresChangeLog implements NetworkedStore, TenantStore {
+export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableStore {
   readonly supports: Supports = { durable: true, sharedByProcesses: true, facts: true, channels: true }
   readonly #server: Server
   readonly #lineage: Lineage
@@ -49,6 +52,8 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
   readonly #queue: CommitQueue
   readonly #compaction: Compaction
   readonly #filing: Filing
+  readonly #parts: LogParts
+  readonly #arrivals: Arrivals
   #compacting: Promise<void> = Promise.resolve()
   /** Whether the connections end with this log. */
   readonly #root: boolean
@@ -64,6 +69,8 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
     this.#reader = new Reader(server, this.#lineage)
     this.#compaction = new Compaction(server, this.#lineage)
     this.#filing = new Filing(server, this.#lineage)
+    this.#parts = new LogParts(server, this.#lineage)
+    this.#arrivals = new Arrivals(server, this.#lineage)
     const writer = new Writer(this.#lineage, server)
     this.#queue = new CommitQueue(async jobs => {
       await this.#begin()
@@ -79,6 +86,39 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore {
   async open (): Promise<void> {
     this.#requireOpen()
     await this.#begin()
+  }
+
+  async openAtRest (): Promise<void> {
+    this.#requireOpen()
+    if (this.#opening !== null) return await this.#opening
+    this.#opening = this.#lineage.rest()
+    this.#opening.catch(() => { this.#opening = null })
+    await this.#opening
+  }
+
+  async facts (): Promise<LogFacts> {
+    this.#requireOpen()
+    return await this.#parts.facts()
+  }
+
+  async part (from: string | null, size: number): Promise<MovedPart> {
+    this.#requireOpen()
+    return await this.#parts.part(from, size)
+  }
+
+  async begin (source: MoveSource): Promise<{ readonly progress: string | null }> {
+    this.#requireOpen()
+    return await this.#arrivals.begin(source)
+  }
+
+  async take (records: readonly MovedRecord[], progress: string): Promise<void> {
+    this.#requireOpen()
+    await this.#arrivals.take(records, progress)
+  }
+
+  async end (facts: LogFacts): Promise<void> {
+    this.#requireOpen()
+    await this.#arrivals.end(facts)
   }
 
   async #begin (): Promise<void> {

@@ -1,4 +1,3 @@
-import pg from 'pg'
 import t from 'tap'
 import { PostgresChangeLog } from '../../src/changelog/postgres.ts'
 import { changeLogSuite, type OpenedLog } from '../../src/conformance/changelog.ts'
@@ -10,10 +9,8 @@ if (requirePostgres(t)) await run()
 
 async function run (): Promise<void> {
   const server = await startPostgres(t)
-  const pool = new pg.Pool({ connectionString: server.url, max: 10 })
-  pool.on('error', () => {})
-  t.teardown(() => pool.end())
-  const root = new PostgresChangeLog(pool)
+  const root = new PostgresChangeLog(server.url)
+  t.teardown(() => root.close())
   let logs = 0
 
   async function open (): Promise<OpenedLog> {
@@ -23,7 +20,7 @@ async function run (): Promise<void> {
       store,
       reopen: async () => {
         await store.close()
-        store = new PostgresChangeLog(pool).tenant(name)
+        store = root.tenant(name)
         return store
       },
       destroy: () => store.close()
@@ -31,5 +28,5 @@ async function run (): Promise<void> {
   }
 
   await changeLogSuite({ test: (title, run) => t.test(title, run), open })
-  await modelProperty(t, open, 10)
+  await modelProperty(t, open, Number(process.env['RUNS'] ?? 10))
 }

@@ -17,6 +17,11 @@ const LONGEST_REST = 250
 const FEWEST = 50
 const MOST = 5000
 
+/** What entries up to this sequence superseded is gone: the next run goes on behind them. */
+const SETTLED = 'settled'
+/** No recorded identity was older at the last look. */
+const OLDEST_IDENTITY = 'oldest identity'
+
 /** Another node is at it, or this one has been closed. */
 class Ended extends Error {}
 
@@ -33,7 +38,6 @@ export class Compaction {
   readonly #server: Server
   readonly #lineage: Lineage
   readonly #lease: Lease
-  readonly #identitiesLease: Lease
   readonly #journal: JournalCleaner
   readonly #links: Statement
   readonly #tombstones: Statement
@@ -50,7 +54,6 @@ export class Compaction {
     this.#server = server
     this.#lineage = lineage
     this.#lease = new Lease(server, lineage, 'compact')
-    this.#identitiesLease = new Lease(server, lineage, 'identities')
     this.#journal = new JournalCleaner(schema)
     // With each version those that it superseded, down to one more than would go.
     this.#links = statement(schema, `WITH RECURSIVE page AS MATERIALIZED (SELECT e.sequence, e.previous, e.server_timestamp, e.operation FROM pocket.entries e WHERE e.log = $1 AND e.sequence > $2 ORDER BY e.sequence LIMIT $3),
@@ -83,10 +86,9 @@ export class Compaction {
 
   /** Does nothing while another node does it. */
   async run (policy: CompactPolicy, run: CompactRun): Promise<void> {
-    const settled = await this.#lease.take()
-    if (settled === null) return
+    if (!await this.#lease.take()) return
     try {
-      await this.#all(policy, settled, run)
+      await this.#all(policy, run)
     } catch (error) {
       if (!(error instanceof Ended)) throw error
     } finally {
@@ -103,8 +105,8 @@ export class Compaction {
     })
   }
 
-  async #all ({ historyBefore, tombstonesBefore, pushesBefore, journalBefore }: CompactPolicy, settled: number, run: CompactRun): Promise<void> {
-    if (historyBefore !== undefined) await this.#history(inTime(historyBefore), settled, run)
+  async #all ({ historyBefore, tombstonesBefore, pushesBefore, journalBefore }: CompactPolicy, run: CompactRun): Promise<void> {
+    if (historyBefore !== undefined) await this.#history(inTime(historyBefore), run)
     if (tombstonesBefore !== undefined) {
       await this.#dropTombstones(inTime(tombstonesBefore), run)
       await this.#dropIdentities(inTime(tombstonesBefore), run)
@@ -117,7 +119,8 @@ export class Compaction {
    * Versions that were superseded before a time. Times rise along the log but where a clock was set back, so it ends at
    * the first entry that is too young, and what was written under a clock that ran ahead is passed over.
    */
-  async #history (before: number, settled: number, run: CompactRun): Promise<void> {
+  async #history (before: number, run: CompactRun): Promise<void> {
+    let settled = await this.#lease.noted(SETTLED)
     let after = settled
     let inOrder = true
     for (let ended = false; !ended;) {
@@ -141,7 +144,7 @@ export class Compaction {
         return done
       })
     }
-    await this.#lease.save(settled)
+    await this.#lease.note(SETTLED, settled)
   }
 
   /** Tombstones in sequence order up to the first that is kept, so that the horizon says exactly what is gone. */
@@ -170,8 +173,7 @@ export class Compaction {
 
   async #dropIdentities (before: number, run: CompactRun): Promise<void> {
     // None was older at the last look: until one can be too old, not all of them need be looked at.
-    const oldest = await this.#identitiesLease.take()
-    if (oldest === null || before <= oldest) return
+    if (before <= await this.#lease.noted(OLDEST_IDENTITY)) return
     let place: readonly unknown[] = ['', '', Buffer.alloc(0)]
     let kept = Infinity
     for (let ended = false; !ended;) {
@@ -183,8 +185,7 @@ export class Compaction {
         return false
       })
     }
-    await this.#identitiesLease.save(kept === Infinity ? before : kept)
-    await this.#identitiesLease.release()
+    await this.#lease.note(OLDEST_IDENTITY, kept === Infinity ? before : kept)
   }
 
   /** Until a step finds less than it may. */
@@ -206,7 +207,7 @@ export class Compaction {
   /** Work in the order of commits. */
   async #step<T> (work: (connection: Connection) => Promise<T>): Promise<T> {
     return await this.#lineage.hold(async connection => {
-      if (await this.#lease.take(connection) === null) throw new Ended()
+      if (!await this.#lease.take(connection)) throw new Ended()
       const result = await work(connection)
       await connection.commit()
       return result

@@ -5,10 +5,10 @@ import { SyncError } from '../../errors.ts'
 export type Failure = 'down' | 'busy' | 'full' | 'readonly' | 'refused' | 'missing' | 'own'
 
 const FAILURES: ReadonlyArray<readonly [RegExp, Failure]> = [
-  [/^(22|23|54)/, 'own'],
   [/^(42P01|3F000)$/, 'missing'],
   [/^(25006|55000)$/, 'readonly'],
   [/^(28|42501|3D)/, 'refused'],
+  [/^(0A|21|22|23|42|54)/, 'own'],
   [/^(53100|53200)$/, 'full'],
   [/^(55P03|40|57014|53|25P0)/, 'busy']
 ]

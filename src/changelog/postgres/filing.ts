@@ -56,7 +56,7 @@ export class Filing {
     for (;;) {
       task.goOn()
       if (await filedBy() === task.name) return
-      if (await this.#lease.take() !== null) break
+      if (await this.#lease.take()) break
       await setTimeout(PAUSE)
     }
     try {
@@ -73,7 +73,7 @@ export class Filing {
   #step (after: number, { name, channelsOf }: Task): Promise<number | null> {
     return this.#lineage.hold(async connection => {
       // Another one took it over, since this step was long in coming: it begins anew behind that.
-      if (await this.#lease.take(connection) === null) throw new TypeError('another node files the documents meanwhile: start this one again')
+      if (!await this.#lease.take(connection)) throw new TypeError('another node files the documents meanwhile: start this one again')
       const heads = await connection.run(this.#heads, [this.#lineage.log, after]) as HeadRow[]
       const moved = heads.flatMap(row => movedBy(row, channelsOf))
       if (moved.length > 0) await this.#move(connection, moved)

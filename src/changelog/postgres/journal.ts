@@ -8,10 +8,11 @@ import { fromText, toText } from './text.ts'
 
 /** What a row takes beside its text, roughly. */
 const ROW_BYTES = 200
-const WEIGHT = `octet_length(raw) + ${ROW_BYTES}`
+export const WEIGHT = `octet_length(raw) + ${ROW_BYTES}`
 /** Rows dropped by one statement. */
 const DROPPED = 1000
 
+export const JOURNAL_TYPES = ['int8', 'text', 'text', 'text', 'text', 'text', 'text', 'int8', 'text', 'text', 'text'] as const
 export const JOURNAL = 'id, collection, document_id, status, code, raw, message_id, server_timestamp, user_id, client_id, address'
 
 export class JournalWriter {

@@ -20,7 +20,8 @@ export class Lease {
   readonly #server: Server
   readonly #take: Statement
   readonly #end: Statement
-  readonly #save: Statement
+  readonly #noted: Statement
+  readonly #note: Statement
 
   constructor (server: Server, { log }: Lineage, work: string) {
     const { schema } = server.options
@@ -28,22 +29,27 @@ export class Lease {
     this.#log = log
     this.#work = work
     this.#take = statement(schema, `INSERT INTO pocket.leases AS l (log, work, holder, until) VALUES ($1, $2, $3, ${NOW} + ${HELD})
-      ON CONFLICT (log, work) DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE l.holder IN ('', excluded.holder) OR l.until < ${NOW} RETURNING l.progress`)
+      ON CONFLICT (log, work) DO UPDATE SET holder = excluded.holder, until = excluded.until WHERE l.holder IN ('', excluded.holder) OR l.until < ${NOW} RETURNING 1`)
     this.#end = statement(schema, "UPDATE pocket.leases SET holder = '', until = 0 WHERE log = $1 AND work = $2 AND holder = $3")
-    this.#save = statement(schema, 'UPDATE pocket.leases SET progress = $4 WHERE log = $1 AND work = $2 AND holder = $3')
+    this.#noted = statement(schema, 'SELECT progress FROM pocket.leases WHERE log = $1 AND work = $2')
+    this.#note = statement(schema, 'INSERT INTO pocket.leases AS l (log, work, progress) VALUES ($1, $2, $3) ON CONFLICT (log, work) DO UPDATE SET progress = excluded.progress')
   }
 
-  /** Takes it, or holds it for longer. @returns how far the work has come; null when another node is at it */
-  async take (connection?: Connection): Promise<number | null> {
-    const take = async (connection: Connection): Promise<number | null> => {
-      const [row] = await connection.run(this.#take, [this.#log, this.#work, this.#holder])
-      return row === undefined ? null : row[0] as number
-    }
+  /** Takes it, or holds it for longer. @returns false when another node is at it */
+  async take (connection?: Connection): Promise<boolean> {
+    const take = async (connection: Connection): Promise<boolean> => (await connection.run(this.#take, [this.#log, this.#work, this.#holder])).length > 0
     return await (connection === undefined ? this.#server.use(take) : take(connection))
   }
 
-  async save (progress: number): Promise<void> {
-    await this.#server.use(connection => connection.run(this.#save, [this.#log, this.#work, this.#holder, progress]))
+  /** What the last one to do it wrote down, 0 at first. @param about one of the things that may be noted */
+  async noted (about: string): Promise<number> {
+    const [row] = await this.#server.use(connection => connection.run(this.#noted, [this.#log, about]))
+    return row === undefined ? 0 : row[0] as number
+  }
+
+  /** For the next one, whichever node that is. */
+  async note (about: string, value: number): Promise<void> {
+    await this.#server.use(connection => connection.run(this.#note, [this.#log, about, value]))
   }
 
   /** Others need not wait for its end. */

@@ -18,7 +18,7 @@ export const STATE = `l.head, l.horizon, l.history_horizon, l.epoch, CASE WHEN l
   (SELECT json_agg(json_build_array(p.id, p.first, p.started) ORDER BY p.number)::text FROM pocket.epochs p WHERE p.log = l.log) END`
 export const STATE_WIDTH = 6
 /** Of a primary: the server and timeline under which the newest epoch began are these. */
-export const SAME_SERVER = "l.server = $2::text || '/' || pocket.timeline()"
+export const SAME_SERVER = "(l.server = $2::text || '/' || pocket.timeline() AND l.move_source IS NULL)"
 
 /** The log as one snapshot showed it. */
 export interface LogState {
@@ -62,6 +62,8 @@ export class Lineage {
   #own = ''
   #known: Known = { epochs: [], newest: '', head: 0 }
   #mending: Promise<void> | undefined
+  /** It is only looked at: nothing is made, and no epoch begins. */
+  #resting = false
 
   /** @param name of the tenant, '' for the log of no tenant */
   constructor (server: Server, name: string) {
@@ -84,7 +86,18 @@ export class Lineage {
 
   /** Begins this node's epoch, where it has none yet. */
   async open (): Promise<void> {
+    this.#resting = false
     if (this.#own === '') await this.mend()
+  }
+
+  /** In place of `open`. @throws SyncError storage_unavailable when there is no log */
+  async rest (): Promise<void> {
+    this.#resting = true
+    await this.state()
+  }
+
+  get resting (): boolean {
+    return this.#resting
   }
 
   async state (): Promise<LogState> {
@@ -114,11 +127,12 @@ export class Lineage {
 
   /** Work under the lock by which commits are in order; it ends with `commit` or `finish`, or writes nothing. */
   async hold<T> (work: (connection: Connection, held: Held) => Promise<T>): Promise<T> {
+    if (this.#resting) throw new SyncError('storage_unavailable', { detail: 'the log is only looked at: open it to write' })
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       let known = this.#known
       const lock = (system: string): string => {
         known = this.#known
-        return `SELECT l.head, l.epoch, l.server = '${system}' || '/' || pocket.timeline(), l.channels, l.filed_by, l.journal_head, l.journal_bytes FROM pocket.logs l WHERE l.log = ${this.log} FOR UPDATE`
+        return `SELECT l.head, l.epoch, l.server = '${system}' || '/' || pocket.timeline() AND l.move_source IS NULL, l.channels, l.filed_by, l.journal_head, l.journal_bytes FROM pocket.logs l WHERE l.log = ${this.log} FOR UPDATE`
       }
       try {
         return await this.#server.transaction(lock, async (connection, [row]) => {
@@ -139,6 +153,11 @@ export class Lineage {
     if (head > this.#known.head) this.#known = { ...this.#known, head }
   }
 
+  /** The row of the log, where it has none. */
+  async create (connection: Connection, secret: Uint8Array): Promise<void> {
+    await connection.run(this.#create, [this.log, toText(this.#name), secret])
+  }
+
   /** Within a transaction that holds the log. */
   async beginEpoch (connection: Connection, first: number): Promise<string> {
     const id = newEpochId()
@@ -154,6 +173,7 @@ export class Lineage {
 
   /** Makes what is missing, and begins an epoch unless the log turns out to be the one that this node knows. */
   mend (): Promise<void> {
+    if (this.#resting) return Promise.reject(new SyncError('storage_unavailable', { detail: 'there is no log there, or one that is being moved' }))
     this.#mending ??= this.#mend().finally(() => { this.#mending = undefined })
     return this.#mending
   }
@@ -162,11 +182,11 @@ export class Lineage {
     await migrate(this.#server)
     await this.#server.transaction('SELECT 1', async connection => {
       const known = this.#known
-      await connection.run(this.#create, [this.log, toText(this.#name), randomBytes(32)])
+      await this.create(connection, randomBytes(32))
       const [row] = await connection.run(this.#row, [this.log, connection.system])
       const [head, , , name, moving] = row as [number, string, boolean, string, boolean]
       if (fromText(name) !== this.#name) throw new TypeError(`the log of the tenant "${fromText(name)}" lies where that of "${this.#name}" belongs: call it otherwise`)
-      if (moving) throw new SyncError('storage_unavailable', { detail: 'a log is being moved here: let "pocket-server copy" finish' })
+      if (moving) throw new SyncError('storage_unavailable', { detail: 'a log is being moved there: let "pocket-server copy" finish' })
       const own = await this.#fits(connection, row, known) ? this.#own : await this.beginEpoch(connection, head + 1)
       const epochs = await this.#epochs(connection)
       await connection.commit()
@@ -189,9 +209,8 @@ export class Lineage {
   #accept (row: Tuple | undefined, known: Known): LogState | null {
     if (row === undefined) return null
     const [head, horizon, historyHorizon, , listed, sameServer] = row as [number, number, number, string, string | null, boolean]
-    if (!sameServer || head < known.head) return null
     const epochs = listed === null ? known.epochs : epochsFrom(listed)
-    if (!this.#holdsOwn(epochs)) return null
+    if (!this.#resting && (!sameServer || head < known.head || !this.#holdsOwn(epochs))) return null
     if (listed !== null) this.#learn(epochs)
     this.saw(head)
     return { head, horizon, historyHorizon, epochs }

@@ -135,7 +135,7 @@ const LAYOUT_1 = `
   );
   CREATE INDEX channels_position ON pocket.channels (log, channel, position);
 
-  -- What one node at a time does to a log, until when it may, and how far it has come.
+  -- What one node at a time does to a log, until when it may, and what it noted for the next one.
   CREATE TABLE pocket.leases (
     log bigint NOT NULL,
     work text COLLATE "C" NOT NULL,

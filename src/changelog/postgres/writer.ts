@@ -10,8 +10,8 @@ import type { Server } from './server.ts'
 import { statement, type Statement, type Tuple } from './statement.ts'
 import { fromText, toText } from './text.ts'
 
-/** Old push records dropped by one commit: many, so that few commits do it, and still in a moment. */
-const PRUNED = 500
+/** Old push records dropped per push: more than one, so that a backlog shrinks, few, so that no commit is slow. */
+const PRUNED_PER_PUSH = 3
 
 export class Writer {
   readonly #lineage: Lineage
@@ -22,10 +22,6 @@ export class Writer {
   readonly #records: Statement
   readonly #write: Statement
   readonly #file: Statement
-  readonly #oldest: Statement
-  readonly #prune: Statement
-  /** When the oldest push record was made: until it is too old nothing need be looked for. */
-  #oldestTime: number | undefined
 
   constructor (lineage: Lineage, { options: { schema, journalBytes, pushRetention } }: Server) {
     this.#lineage = lineage
@@ -44,9 +40,6 @@ export class Writer {
     this.#file = statement(schema, `INSERT INTO pocket.channels (log, collection, document_id, channel, position, member)
       SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::int8[], $6::bool[])
       ON CONFLICT (log, collection, document_id, channel) DO UPDATE SET position = excluded.position, member = excluded.member`)
-    this.#oldest = statement(schema, 'SELECT min(server_timestamp) FROM pocket.pushes WHERE log = $1')
-    this.#prune = statement(schema, `DELETE FROM pocket.pushes WHERE log = $1 AND (message_id, key) IN
-      (SELECT message_id, key FROM pocket.pushes WHERE log = $1 AND server_timestamp < $2 ORDER BY server_timestamp LIMIT $3)`)
   }
 
   /** All of the group in one transaction; when it throws, nothing is written, or after a failed COMMIT it is unknown. */
@@ -81,24 +74,12 @@ export class Writer {
     const { log } = this.#lineage
     if (group.moved.size > 0) await connection.run(this.#file, [log, ...channelColumns(group)])
     const journal = await this.#journal.write(connection, log, { held, pushes: group.pushes.map(({ push }) => push) })
-    await this.#pruneRecords(connection, group)
     await connection.finish(this.#write, [
       log, ...entryColumns(group.entries), ...headColumns(group), ...identityColumns(group), ...pushColumns(group),
+      group.pushes.at(-1)!.push.serverTimestamp - this.#retention, group.pushes.length * PRUNED_PER_PUSH,
       group.head, group.filed, group.unfiled, journal.head, journal.bytes
     ])
     this.#lineage.saw(group.head)
-  }
-
-  async #pruneRecords (connection: Connection, { pushes }: Group): Promise<void> {
-    const before = pushes.at(-1)!.push.serverTimestamp - this.#retention
-    this.#oldestTime ??= (await connection.run(this.#oldest, [this.#lineage.log]))[0]![0] as number | null ?? Infinity
-    if (this.#oldestTime >= before) {
-      // Of an empty table nothing was learned.
-      if (this.#oldestTime === Infinity) this.#oldestTime = undefined
-      return
-    }
-    await connection.run(this.#prune, [this.#lineage.log, before, PRUNED])
-    this.#oldestTime = undefined
   }
 }
 
@@ -112,7 +93,8 @@ function writeAll (): string {
     identities AS (INSERT INTO pocket.identities (log, collection, document_id, identity, sequence, server_timestamp)
       SELECT $1, * FROM unnest(${arrays(['text', 'text', 'bytea', 'int8', 'int8'])}) ON CONFLICT DO NOTHING),
     pushes AS (INSERT INTO pocket.pushes (log, message_id, key, fingerprint, first, outcome, server_timestamp)
-      SELECT $1, * FROM unnest(${arrays(['text', 'bytea', 'bytea', 'int8', 'text', 'int8'])}))
+      SELECT $1, * FROM unnest(${arrays(['text', 'bytea', 'bytea', 'int8', 'text', 'int8'])})),
+    pruned AS (DELETE FROM pocket.pushes WHERE log = $1 AND ctid = ANY (ARRAY(SELECT ctid FROM pocket.pushes WHERE log = $1 AND server_timestamp < $${++place} ORDER BY server_timestamp LIMIT $${++place})))
     UPDATE pocket.logs SET head = $${++place}, channels = $${++place}, filed_by = CASE WHEN $${++place}::bool THEN NULL ELSE filed_by END,
       journal_head = $${++place}, journal_bytes = $${++place} WHERE log = $1`
 }

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../free-port.ts'
 import { ownEnv } from '../own-env.ts'
 import { Running, type Service, type Test } from './place.ts'
@@ -39,7 +40,13 @@ export async function startPostgres (t: Test, { settings = {} }: PostgresOptions
   const port = await freePort()
   const set = { listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: folder, max_connections: '200', ...settings }
   const program = { command: [join(bin, 'postgres'), '-D', data, ...Object.entries(set).flatMap(([name, value]) => ['-c', `${name}=${value}`])], cwd: folder, port, ...owner }
-  let running = await Running.start(program)
+  // It accepts connections before it answers them.
+  const start = async (): Promise<Running> => {
+    const started = await Running.start(program)
+    while (spawnSync(join(bin, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)]).status !== 0) await sleep(20)
+    return started
+  }
+  let running = await start()
   t.teardown(async () => {
     await running.kill()
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -49,7 +56,7 @@ export async function startPostgres (t: Test, { settings = {} }: PostgresOptions
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     get pid () { return running.pid },
     kill: () => running.kill(),
-    async start () { running = await Running.start(program) },
+    async start () { running = await start() },
     pause () { running.signal('SIGSTOP') },
     resume () { running.signal('SIGCONT') }
   }
