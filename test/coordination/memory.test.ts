@@ -1,10 +1,11 @@
 import t, { type Test } from 'tap'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
 import type { Coordination } from '../../src/coordination/coordination.ts'
 import { MemoryCoordination } from '../../src/coordination/memory.ts'
 import { Ledger } from '../../src/http/ledger.ts'
 import { SharedBudgets } from '../../src/http/shared-budgets.ts'
+import { Guarded } from '../../src/sync/guarded.ts'
 import { MemoryPubSub } from '../../src/pubsub/memory.ts'
 import { coordinationSuite } from '../support/coordination-suite.ts'
 import { TestClock } from '../support/rules.ts'
@@ -32,6 +33,33 @@ t.test('promise 7 (Isolated): a place that never answers holds up nobody for lon
   }) satisfies Coordination
   await goesOn(t, async () => ({ changeLog: new MemoryChangeLog(), coordination: hanging }), { away: async () => { hangs = true }, back: async () => { hangs = false } })
 })
+
+t.test('promise 7 (Isolated): a place that does not answer within a second is left alone for one, then tried by one question', async t => {
+  const clock = new TestClock()
+  const [told, asked]: [string[], string[]] = [[], []]
+  let hangs = true
+  const place = Object.assign(new MemoryCoordination(), { takeTicket: async (hash: string) => { asked.push(hash); return hangs ? await new Promise<null>(() => {}) : null } })
+  const guarded = new Guarded({ coordination: place, clock, onAway: () => told.push('away'), onBack: () => told.push('back') })
+  const ask = (hash: string): Promise<string> => Promise.race([guarded.takeTicket(hash).then(() => 'answered', () => 'refused'), turns().then(() => 'waits')])
+  const first = guarded.takeTicket('first').catch(() => 'late')
+  clock.advance(1000)
+  t.equal(await Promise.race([first, turns()]), 'late')
+  t.equal(await ask('rests'), 'refused')
+  clock.advance(1000)
+  t.equal(await ask('probe'), 'waits')
+  t.equal(await ask('beside the probe'), 'refused')
+  clock.advance(1000)
+  await turns()
+  clock.advance(1000)
+  hangs = false
+  t.equal(await ask('again'), 'answered')
+  t.equal(await ask('on'), 'answered')
+  t.strictSame([asked, told], [['first', 'probe', 'again', 'on'], ['away', 'back']])
+})
+
+async function turns (): Promise<void> {
+  for (let i = 0; i < 5; i++) await turn()
+}
 
 interface Node {
   readonly budgets: SharedBudgets

@@ -44,7 +44,7 @@ export const sabotages: readonly Sabotage[] = [
     find: 'inTime(() => run(coordination), PATIENCE, clock)',
     replace: 'inTime(() => run(coordination), Infinity, clock)',
     test: memory,
-    title: 'promise 7 (Isolated): a place that never answers'
+    title: 'promise 7 (Isolated): a place that does not answer'
   },
   {
     breaks: 'promise 7 (Isolated): while the place is away, nobody is limited',
