@@ -63,9 +63,9 @@ export const defaultLimits = {
   resolveMs: 10 * second,
   /** How long a checkpoint ahead of this node's head may wait for it. */
   aheadMs: 2 * second,
-  /** Streams of one user; without authentication there are no users to tell apart. */
+  /** Streams of one user, over all nodes; without authentication there are no users to tell apart. */
   streamsPerUser: 20,
-  /** Streams in all: each is a socket. */
+  /** Streams of this node in all: each is a socket. */
   streams: 10_000,
   /** A crowd that comes back faster than its rules can be asked: streams that wait for their hello; the next are told to come later. */
   streamsWaiting: 2000,
@@ -152,11 +152,11 @@ export interface StreamClient {
 export interface PocketServerOptions extends AccessOptions, EdgeOptions {
   /** Instead of `authenticate`: JSON Web Tokens, checked with `{ secret }`, `{ publicKey }` or `{ jwksUrl }`; see [Authentication](#authentication). */
   jwt?: JwtOptions
-  /** Where the [tickets](#streams-in-browsers) of several nodes wait: `{ put, take }`, see `TicketStore`. Default: in this process. */
+  /** Where [tickets](#streams-in-browsers) wait: `{ put, take }`, see `TicketStore`. Default: where [nodes agree](#several-nodes), else in this process. */
   ticketStore?: TicketStore
   /** Where changes are kept: a `ChangeStore`, or any class with the seven methods. Default: SQLite at `./pocket.db`. */
   changeLog?: ChangeLog
-  /** Hints between nodes. Default: this process only. */
+  /** Hints between nodes. Default: by the server of the change log, else in this process; see [Several nodes](#several-nodes). */
   pubsub?: PubSub
   /** Where several nodes agree on limits, tickets and streams. Default: the server of the change log, else of `pubsub`, else in this process; see [Several nodes](#several-nodes). */
   coordination?: Coordination
@@ -176,7 +176,7 @@ export interface PocketServerOptions extends AccessOptions, EdgeOptions {
   limits?: Partial<Limits>
   /** How long what is no longer current stays, in ms, see below; `Infinity` keeps it for ever. */
   retention?: Partial<Retention>
-  /** Streams of one user, once there is authentication. Default 20. The same as `limits.streamsPerUser`. */
+  /** Streams of one user over all nodes, once there is authentication. Default 20. The same as `limits.streamsPerUser`. */
   maxConnectionsPerUser?: number
   /** How long superseded versions are kept, in ms; `Infinity`: for ever. Default 30 days. The same as `retention.history`. */
   historyRetention?: number
