@@ -1,0 +1,190 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
+import { createClient } from '../../src/client/client.ts'
+import { newPush, put } from '../../src/conformance/changelog/harness.ts'
+import { PocketServer } from '../../src/index.ts'
+import { openBackend } from '../../src/backends.ts'
+import { build } from '../repo/built.ts'
+import { startCommand } from '../support/command.ts'
+import { openPool } from '../../src/drivers/postgres.ts'
+import { freePort } from '../support/free-port.ts'
+import { startServer } from '../support/process.ts'
+import { requirePostgres, requireRedis } from '../support/programs.ts'
+import { Replica, sorted } from '../support/replica.ts'
+import { startPostgres } from '../support/services/postgres.ts'
+import type { Service } from '../support/services/place.ts'
+import { startRedis } from '../support/services/redis.ts'
+
+/** One server each, and in it a database for each test. */
+const kinds = {
+  PostgreSQL: {
+    required: requirePostgres,
+    start: startPostgres,
+    async place (url: string, number: number): Promise<string> {
+      const pool = await openPool(url, { max: 1 })
+      await pool.query({ text: `CREATE DATABASE pocket${number}` })
+      await pool.end()
+      return url.replace(/postgres$/, `pocket${number}`)
+    }
+  },
+  Redis: {
+    required: requireRedis,
+    start: startRedis,
+    place: async (url: string, number: number): Promise<string> => `${url}/${number}`
+  }
+}
+
+type Row = Record<string, unknown>
+
+async function run (t: Test, ...args: readonly string[]): Promise<{ code: number | null, stdout: string, stderr: string }> {
+  return await startCommand(t, args).ended
+}
+
+function folderOf (t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pocket-copy-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function ask (url: string, path: 'push' | 'pull', body: Row): Promise<Row> {
+  const response = await fetch(`${url}/sync/${path}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ type: path, timestamp: Date.now(), clientId: 'raw', ...path === 'push' && { collection: 'todos' }, ...body }) })
+  const answer = await response.json() as Row
+  if (!response.ok) throw new Error(JSON.stringify(answer))
+  return answer
+}
+
+/** Serves a log on a port for as long as the work takes. */
+async function serving (t: Test, { db, port }: { db: string, port: number }, work: (url: string) => Promise<void>): Promise<void> {
+  const server = await startServer({ db, port })
+  t.teardown(() => server.child.kill('SIGKILL'))
+  await work(server.url)
+  t.match(await server.stop(), { code: 0 }, server.output())
+}
+
+const changeOf = (documentId: string, value: number, operation = 'insert'): Row =>
+  ({ operation, collection: 'todos', documentId, timestamp: 1_700_000_000_000 + value, ...operation !== 'delete' && { document: { _id: documentId, value } } })
+
+t.before(build)
+
+for (const [kind, { required, start, place: placeOf }] of Object.entries(kinds)) {
+  let server: Promise<Service> | undefined
+  let places = 0
+  const newPlace = async (): Promise<string> => {
+    server ??= start(t)
+    return await placeOf((await server).url, ++places)
+  }
+
+  t.test(`promise 3 (Once) and promise 4 (Safe checkpoints): a log is copied from a file to ${kind} and back, and clients go on where they were`, { timeout: 120_000 }, async t => {
+    if (!required(t)) return
+    const there = await newPlace()
+    const folder = folderOf(t)
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}`
+    const [file, back] = [join(folder, 'pocket.db'), join(folder, 'back.db')]
+    const typed = new Replica(createClient({ baseUrl: url, clientId: 'typed', retries: 1000, timing: { backoffMs: 10, backoffMaxMs: 100 } }))
+    const followed = new Replica(createClient({ baseUrl: url, clientId: 'follower', retries: 1000, timing: { backoffMs: 10, backoffMaxMs: 100 } }))
+    const ended = new AbortController()
+    const pushed = { id: 'm-1', changes: [changeOf('a', 1), changeOf('b', 1), changeOf('gone', 1)] }
+    const answers: Row[] = []
+    let place: Row = {}
+    await serving(t, { db: file, port }, async () => {
+      answers.push(await ask(url, 'push', pushed))
+      place = await ask(url, 'pull', { id: 'p-1', collections: ['todos'], checkpoint: { global: 0 } })
+      await typed.pull()
+      await ask(url, 'push', { id: 'm-2', changes: [changeOf('gone', 2, 'delete'), changeOf('a', 2, 'update')] })
+    })
+    const following = followed.follow(ended.signal)
+    let number = 3
+    for (const [from, to] of [[file, there], [there, back]] as const) {
+      t.match(await run(t, 'copy', from, to), { code: 0, stdout: /copied \d+ entries[\s\S]*--db/ })
+      await serving(t, { db: to, port }, async () => {
+        const again = await ask(url, 'push', pushed)
+        t.same(again['results'], answers[0]!['results'], 'a repeated push is known')
+        t.match((await ask(url, 'push', { id: `again ${to}`, changes: [changeOf('b', 1)] }))['results'], [{ status: 'duplicate' }], 'so is a change under another id')
+        const since = await ask(url, 'pull', { id: 'p-2', collections: ['todos'], checkpoint: place['checkpoint'], epoch: place['epoch'] })
+        t.match(since, { type: 'pull-response' }, 'the checkpoint is valid')
+        const changes = (since['changes'] as { todos: Row[] }).todos
+        t.ok(changes.some(({ documentId, operation }) => documentId === 'gone' && operation === 'delete'), 'the deletion is known')
+        await typed.pull()
+        await typed.client.push({ collection: 'todos', changes: [{ operation: 'insert', documentId: `n${number}`, document: { _id: `n${number}`, value: number } }] })
+        await typed.pull()
+        t.ok(typed.documents.has(`n${number++}`))
+        while (JSON.stringify(sorted(followed.documents)) !== JSON.stringify(sorted(typed.documents))) await sleep(20)
+      })
+    }
+    t.same([typed.resyncs, followed.resyncs], [[], []], 'nobody started over')
+    ended.abort()
+    await following
+  })
+
+  t.test(`promise 6 (Private): the scope in a checkpoint is valid at ${kind}, and what leaves it afterwards is removed`, async t => {
+    if (!required(t)) return
+    const there = await newPlace()
+    const file = join(folderOf(t), 'pocket.db')
+    const options = { authenticate: () => ({ id: 'ann' }), channels: (_: string, document: unknown) => [String((document as Row)['room'])], channelsOf: () => ['red'] }
+    const serve = async (db: string, work: (url: string) => Promise<void>): Promise<void> => {
+      const store = await openBackend(db)
+      const pocket = new PocketServer({ changeLog: store, ...options })
+      const { url } = await pocket.listen(0)
+      await work(url)
+      await pocket.close()
+      await store.close()
+    }
+    const inRoom = (documentId: string, room: string, timestamp: number): Row => ({ operation: 'insert', collection: 'todos', documentId, timestamp, document: { _id: documentId, room } })
+    let place: Row = {}
+    await serve(file, async url => {
+      await ask(url, 'push', { id: 'm-1', changes: [inRoom('a', 'red', 1), inRoom('b', 'blue', 1), inRoom('c', 'red', 1)] })
+      place = await ask(url, 'pull', { id: 'p', collections: ['todos'], checkpoint: { global: 0 } })
+      await ask(url, 'push', { id: 'm-2', changes: [inRoom('a', 'blue', 2)] })
+    })
+    t.same((place['changes'] as { todos: Row[] }).todos.map(({ documentId }) => documentId), ['a', 'c'])
+    t.match(await run(t, 'copy', file, there), { code: 0 })
+    await serve(there, async url => {
+      await ask(url, 'push', { id: 'm-3', changes: [inRoom('c', 'blue', 3), inRoom('d', 'red', 3)] })
+      const since = await ask(url, 'pull', { id: 'p', collections: ['todos'], checkpoint: place['checkpoint'], epoch: place['epoch'] })
+      t.match(since, { type: 'pull-response' }, 'no resync')
+      t.same((since['changes'] as { todos: Row[] }).todos.map(({ documentId, operation }) => [documentId, operation]), [['a', 'delete'], ['c', 'delete'], ['d', 'insert']])
+    })
+  })
+
+  t.test(`a copy to ${kind} that is killed at any moment goes on, and ends with the whole log; commands look at it there`, { timeout: 120_000 }, async t => {
+    if (!required(t)) return
+    const there = await newPlace()
+    const file = join(folderOf(t), 'pocket.db')
+    const store = new SqliteChangeLog(file, { synchronous: 'normal', ballastBytes: 0 })
+    for (let block = 0; block < 12; block++) await store.commit(newPush(Array.from({ length: 500 }, (_, n) => put(`d${block}-${n}`, 'x'.repeat(100), { channels: ['red'] }))))
+    await store.close()
+    let killed = 0
+    let resumed: unknown
+    // Later each time: the first dies before it has begun, the last but one between two parts, or near the end.
+    for (let after = 300; resumed === undefined; after *= 1.4) {
+      const copy = startCommand(t, ['copy', file, there, '--json'])
+      const timer = setTimeout(() => copy.child.kill('SIGKILL'), after)
+      const { code, stdout, stderr } = await copy.ended
+      clearTimeout(timer)
+      if (code === null) killed++
+      else resumed = (t.equal(code, 0, stderr), JSON.parse(stdout) as { resumed: boolean }).resumed
+    }
+    t.equal(resumed, true, `${killed} killed`)
+    const exported = async (db: string): Promise<string> => (await run(t, 'export', '--db', db)).stdout
+    t.equal(await exported(there), await exported(file))
+    t.match(await run(t, 'check', '--db', there), { code: 0, stdout: /is whole: nothing wrong up to sequence 6000/ })
+    t.match((await run(t, 'history', 'todos', 'd0-0', '--db', there)).stdout, /"sequence":1,/)
+    const figures = async (db: string): Promise<Row> => JSON.parse((await run(t, 'stats', '--db', db, '--json')).stdout) as Row
+    const [here, copied] = [await figures(file), await figures(there)]
+    // Epochs as well: nobody who looked has begun one.
+    for (const name of ['head', 'horizon', 'epochs', 'documents', 'tombstones', 'entries', 'pushes', 'channels', 'journal', 'collections', 'oldest', 'newest']) t.same(copied[name], here[name], name)
+    t.match(await run(t, 'audit', 'verify', '--db', there), { code: 1, stderr: /no audit chain/ })
+    t.match(await run(t, 'backup', join(file, '..', 'b.db'), '--db', there), { code: 2, stderr: kind === 'Redis' ? /BGSAVE/ : /pg_dump/ })
+    t.match(await run(t, 'copy', file, there), { code: 2, stderr: /log already/ }, 'what is whole is not copied over')
+    t.match(await run(t, 'copy', `${file}-none`, there), { code: 74, stderr: /there is no/ })
+    const secret = there.replace(/\/\/(\w+@)?/, '//nobody:s3cret@').replace(/:\d+/, ':1')
+    const refused = await run(t, 'copy', file, secret)
+    t.not(refused.code, 0)
+    t.notMatch(`${refused.stdout}${refused.stderr}`, /s3cret/, 'passwords are not printed')
+  })
+}
