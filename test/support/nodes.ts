@@ -1,5 +1,9 @@
 /** Real nodes over one log on a server, and nginx before them that deals requests out in turn. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { freePort } from './free-port.ts'
 import { startServer, type ServerProcess, type StartOptions } from './process.ts'
@@ -86,7 +90,7 @@ export async function startCluster (t: Test, service: Service, db: string, { cou
   const hints = await startProxy({ target: service.port, halves: false })
   const through = new URL(db)
   through.port = String(hints.port)
-  const common = { db, env, args: ['--open', '--trust-proxy', 'loopback', '--pubsub', through.href, ...args] }
+  const common = { db, env, args: ['--open', '--trust-proxy', 'loopback', '--no-rate-limit', '--pubsub', through.href, ...args] }
   const nodes: Node[] = []
   for (let n = 0; n < count; n++) nodes.push(new Node({ ...common, port: await freePort() }))
   t.teardown(async () => {
@@ -96,4 +100,21 @@ export async function startCluster (t: Test, service: Service, db: string, { cou
   await Promise.all(nodes.map(node => node.start()))
   const { url } = await startBalancer(t, plain, ...nodes.map(({ port }) => port))
   return { db, url, nodes, service, hints }
+}
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+
+/** The next build, whose tables on PostgreSQL have a column more. Ends with the test. @returns path of its program */
+export function newerBuild (t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'pocket-newer-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true })
+  cpSync(join(root, 'package.json'), join(folder, 'package.json'))
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  const migrations = join(folder, 'dist/src/changelog/postgres/migrations.js')
+  const text = readFileSync(migrations, 'utf8')
+  const last = '{ sql: layout1, least: 1 }'
+  if (!text.includes(last)) throw new Error(`${migrations} has no ${last}`)
+  writeFileSync(migrations, text.replace(last, `${last}, { sql: () => 'ALTER TABLE pocket.entries ADD COLUMN later int', least: 1 }`))
+  return join(folder, 'dist/src/cli.js')
 }

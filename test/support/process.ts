@@ -25,14 +25,16 @@ export interface StartOptions {
   /** Further arguments of node itself. */
   readonly nodeArgs?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Another build of the program. */
+  readonly cli?: string
   /** A program that runs it, with its arguments: strace, say. */
   readonly wrap?: readonly string[]
 }
 
 /** Resolves when it listens. */
 export async function startServer (options: StartOptions): Promise<ServerProcess> {
-  const { db, port = 0, args = [], nodeArgs = [], env = {}, wrap = [] } = options
-  const command = [...wrap, process.execPath, ...nodeArgs, CLI, 'serve', '--db', db, '--port', String(port), ...args]
+  const { db, port = 0, args = [], nodeArgs = [], env = {}, wrap = [], cli = CLI } = options
+  const command = [...wrap, process.execPath, ...nodeArgs, cli, 'serve', '--db', db, '--port', String(port), ...args]
   const child = spawn(command[0]!, command.slice(1), { env: ownEnv(env), stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const gone = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>

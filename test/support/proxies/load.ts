@@ -3,7 +3,6 @@ import { createClient, type Client, type PullInput } from '../../../src/client/c
 import { hmacToken, claims } from '../tokens.ts'
 
 const WRITERS = 3
-const READERS = 3
 const COLLECTION = 'load'
 const PATIENCE = 60_000
 /** As apps that are in a hurry: the proxy is back soon. */
@@ -22,10 +21,11 @@ export class Load {
   #writing = true
   #failure: unknown
 
-  constructor (baseUrl: string) {
+  /** @param options.readers streams */
+  constructor (baseUrl: string, { readers = 3 }: { readonly readers?: number } = {}) {
     const client = (): Client => createClient({ baseUrl, token: () => hmacToken(claims({ sub: 'alice' })), retries: 1000, timing })
     for (let n = 0; n < WRITERS; n++) this.#work.push(this.#write(client(), `w${n}`))
-    for (let n = 0; n < READERS; n++) this.#following.push(this.#follow(client(), this.followed[n] = []))
+    for (let n = 0; n < readers; n++) this.#following.push(this.#follow(client(), this.followed[n] = []))
     this.#following.push(this.#pull(client(), this.pulled))
     // What fails shows when it is waited for.
     for (const one of [...this.#work, ...this.#following]) one.catch((error: unknown) => { this.#failure ??= error })
