@@ -1,7 +1,7 @@
 /** The processes of a measurement: the server under test as users run it, and helpers that talk over IPC. */
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -18,9 +18,31 @@ export interface Target {
 
 /** CPU time a process has used so far, ms. */
 export function cpuMs (pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const fields = statOf(pid)
   return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
+}
+
+/** The same of a process and its children, those that have ended included, ms. */
+export function familyCpuMs (parent: number): number {
+  const pids = readdirSync('/proc').filter(name => /^\d+$/.test(name)).map(Number)
+  const children = pids.filter(pid => ended(() => Number(statOf(pid)[1]), null) === parent)
+  const gone = (Number(statOf(parent)[13]) + Number(statOf(parent)[14])) * MS_PER_TICK
+  return [parent, ...children].reduce((sum, pid) => sum + ended(() => cpuMs(pid), 0), gone)
+}
+
+/** From the state on, which is the third field: what comes before may hold blanks. */
+function statOf (pid: number): readonly string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+/** A process may be gone between two looks. */
+function ended<T> (look: () => T, otherwise: T): T {
+  try {
+    return look()
+  } catch {
+    return otherwise
+  }
 }
 
 /** Memory of a process that lies in RAM, bytes. */

@@ -22,6 +22,8 @@ export interface Row {
   readonly limitCpuMicros?: number
   /** Share of one core that the load generator used at most. */
   readonly generator?: number
+  /** The same of the database that the server uses. */
+  readonly database?: number
 }
 
 export interface Compared<Name extends string> {
@@ -52,7 +54,7 @@ export function verdict ({ ratio, bar, aim, lowerIsBetter = false }: Row): strin
   return reaches(aim) ? 'met, and the aim' : 'met'
 }
 
-const header = ['work', 'ours', 'compared with', 'its figure', 'ratio', 'bar', 'aim', 'result', 'CPU µs', 'its CPU µs', 'generator']
+const header = ['work', 'ours', 'compared with', 'its figure', 'ratio', 'bar', 'aim', 'result', 'CPU µs', 'its CPU µs', 'generator', 'database']
 
 function cells (row: Row): string[] {
   const sign = row.lowerIsBetter === true ? '≤ ' : '≥ '
@@ -61,7 +63,8 @@ function cells (row: Row): string[] {
     row.work, `${figure(row.ours)} ${row.unit}`, row.limit, figure(row.limitValue), figure(row.ratio), bound(row.bar), bound(row.aim), verdict(row),
     row.cpuMicros === undefined ? '' : figure(row.cpuMicros),
     row.limitCpuMicros === undefined ? '' : figure(row.limitCpuMicros),
-    row.generator === undefined ? '' : `${Math.round(row.generator * 100)} %`
+    row.generator === undefined ? '' : `${Math.round(row.generator * 100)} %`,
+    row.database === undefined ? '' : `${Math.round(row.database * 100)} %`
   ]
 }
 

@@ -36,7 +36,7 @@ export function writeResults (folder: string, results: Results): void {
   for (const [name, render] of Object.entries(renderings)) writeFileSync(`${folder}/${name}`, render(results))
 }
 
-const titles = new Map([['push', 'Push'], ['pull', 'Pull'], ['first-sync', 'First sync'], ['cache', 'Behind a cache'], ['fanout', 'Streams'], ['storm', 'Streams that come back'], ['access', 'Rules of access'], ['scale', 'Growth'], ['history', 'History']])
+const titles = new Map([['push', 'Push'], ['pull', 'Pull'], ['first-sync', 'First sync'], ['cache', 'Behind a cache'], ['fanout', 'Streams'], ['storm', 'Streams that come back'], ['access', 'Rules of access'], ['scale', 'Growth'], ['history', 'History'], ['nodes', 'Several nodes']])
 const titleOf = (name: string): string => titles.get(name) ?? name
 
 /** Servers that people use, rather than limits. */

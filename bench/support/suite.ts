@@ -48,6 +48,20 @@ export class Suite {
     return this.#keep(await startServer(join(this.folder, db), this.settings.serverArgs, options))
   }
 
+  /** Besides the one of `load`, for loads at the same time. */
+  generator (): Helper {
+    return this.#keep(Helper.start('generator.ts'))
+  }
+
+  /** Stops it with the work. */
+  keep<T extends { stop (): Promise<void> }> (part: T): T {
+    return this.#keep(part)
+  }
+
+  teardown (action: () => unknown): void {
+    this.#ends.push(async () => { await action() })
+  }
+
   /** Another server to compare with: a script under support/ or a path from there. */
   async target (script: string, ...args: string[]): Promise<Target> {
     return this.#keep(await startTarget(script, args))
