@@ -13,19 +13,21 @@ export const DEFAULT_LOG = './pocket.db'
 /**
  * A change log by its name: `sqlite:<path>` or a bare path, `postgres://…`, `redis://…` or `rediss://…`, `:memory:` or
  * `memory:` for one that ends with the process. Adapters are loaded when they are asked for.
+ * @param replica URL of a standby, of which readers who are far behind get their pages; PostgreSQL alone has one
  * @throws TypeError when this version has no such backend
  */
-export async function openBackend (name: string, retention: Retention = defaultRetention): Promise<ChangeStore> {
+export async function openBackend (name: string, retention: Retention = defaultRetention, replica?: string): Promise<ChangeStore> {
+  if (replica !== undefined && !/^postgres(ql)?:/i.test(name)) throw new TypeError('a replica is one of PostgreSQL: name the log as postgres://…')
   if (name === ':memory:' || name === 'memory:') {
     const { MemoryChangeLog } = await import('./changelog/memory.ts')
     return new MemoryChangeLog()
   }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(name)?.[1]?.toLowerCase()
   const tenant = name.indexOf(TENANT)
-  if (tenant !== -1 && pathOf(name) === null) return ofTenant(await openBackend(name.slice(0, tenant), retention), decodeURIComponent(name.slice(tenant + TENANT.length)))
+  if (tenant !== -1 && pathOf(name) === null) return ofTenant(await openBackend(name.slice(0, tenant), retention, replica), decodeURIComponent(name.slice(tenant + TENANT.length)))
   if (scheme === 'postgres' || scheme === 'postgresql') {
     const { PostgresChangeLog } = await import('./changelog/postgres.ts')
-    return new PostgresChangeLog(name, { pushRetention: retention.pushes })
+    return new PostgresChangeLog(name, { pushRetention: retention.pushes, ...replica !== undefined && { replica } })
   }
   if (scheme === 'redis' || scheme === 'rediss') {
     const { RedisChangeLog } = await import('./changelog/redis.ts')

@@ -32,10 +32,12 @@ const PAGE = 100
 /** The log of one tenant, on the connections of the others. */
 class Shared {
   readonly server: Server
+  readonly standby: Server | undefined
   readonly name: string
 
-  constructor (server: Server, name: string) {
+  constructor (server: Server, standby: Server | undefined, name: string) {
     this.server = server
+    this.standby = standby
     this.name = name
   }
 }
@@ -47,6 +49,7 @@ class Shared {
 export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableStore {
   readonly supports: Supports = { durable: true, sharedByProcesses: true, facts: true, channels: true }
   readonly #server: Server
+  readonly #standby: Server | undefined
   readonly #lineage: Lineage
   readonly #reader: Reader
   readonly #queue: CommitQueue
@@ -62,11 +65,12 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
 
   constructor (source: PostgresPool | string, options?: PostgresOptions)
   constructor (source: PostgresPool | string | Shared, options: PostgresOptions = {}) {
-    const { server, name } = source instanceof Shared ? source : new Shared(serverOf(source, options), '')
+    const { server, standby, name } = source instanceof Shared ? source : connectionsOf(source, options)
+    this.#standby = standby
     this.#root = !(source instanceof Shared)
     this.#server = server
     this.#lineage = new Lineage(server, name)
-    this.#reader = new Reader(server, this.#lineage)
+    this.#reader = new Reader(server, this.#lineage, standby)
     this.#compaction = new Compaction(server, this.#lineage)
     this.#filing = new Filing(server, this.#lineage)
     this.#parts = new LogParts(server, this.#lineage)
@@ -80,7 +84,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
 
   tenant (name: string): PostgresChangeLog {
     assertTenant(name)
-    return new PostgresChangeLog(new Shared(this.#server, name) as unknown as PostgresPool)
+    return new PostgresChangeLog(new Shared(this.#server, this.#standby, name) as unknown as PostgresPool)
   }
 
   async open (): Promise<void> {
@@ -249,7 +253,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   async #close (): Promise<void> {
     await this.#queue.drained()
     await this.#compacting
-    if (this.#root) await this.#server.end()
+    if (this.#root) await Promise.all([this.#server.end(), this.#standby?.end()])
   }
 
   #requireOpen (): void {
@@ -267,9 +271,13 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   }
 }
 
-function serverOf (source: PostgresPool | string, options: PostgresOptions): Server {
-  if (typeof source === 'string' ? !/^postgres(ql)?:/i.test(source) : typeof (source as Partial<PostgresPool> | null)?.connect !== 'function') {
-    throw new TypeError('PostgresChangeLog takes a URL (postgres://…) or a pool: new pg.Pool(…)')
+function connectionsOf (source: PostgresPool | string, options: PostgresOptions): Shared {
+  for (const [name, given] of [['PostgresChangeLog', source], ['replica', options.replica ?? source]] as const) {
+    if (typeof given === 'string' ? !/^postgres(ql)?:/i.test(given) : typeof (given as Partial<PostgresPool> | null)?.connect !== 'function') {
+      throw new TypeError(`${name} takes a URL (postgres://…) or a pool: new pg.Pool(…)`)
+    }
   }
-  return new Server(source, resolveOptions(options))
+  const resolved = resolveOptions(options)
+  const standby = options.replica && new Server(options.replica, resolved, { standby: true })
+  return new Shared(new Server(source, resolved), standby || undefined, '')
 }

@@ -5,6 +5,7 @@ import type { LogView } from '../changelog/view.ts'
 import type { Retention } from '../config.ts'
 import { SyncError } from '../errors.ts'
 import { CommandError } from './exit.ts'
+import { masked } from './masked.ts'
 
 /** The option by which every command is told its log. */
 export const dbOption = {
@@ -22,8 +23,8 @@ export const jsonOption = { type: 'boolean', summary: 'JSON, one object per line
  * @param options.held what to do instead while a server holds it
  * @throws CommandError saying who holds it, or what is wrong with it
  */
-export async function openForWriting (name: string, { held, retention }: { held?: string | undefined, retention?: Retention | undefined } = {}): Promise<ChangeStore> {
-  const store = await backendOf(name, retention)
+export async function openForWriting (name: string, { held, retention, replica }: { held?: string | undefined, retention?: Retention | undefined, replica?: string | undefined } = {}): Promise<ChangeStore> {
+  const store = await backendOf(name, retention, replica)
   try {
     await store.open()
   } catch (error) {
@@ -68,14 +69,14 @@ async function viewOf (name: string): Promise<LogView> {
   }
 }
 
-async function backendOf (name: string, retention: Retention | undefined): Promise<ChangeStore> {
+async function backendOf (name: string, retention: Retention | undefined, replica: string | undefined): Promise<ChangeStore> {
   try {
-    return await openBackend(name, retention)
+    return await openBackend(name, retention, replica)
   } catch (error) {
-    throw new CommandError('usage', `cannot open the change log ${name}: ${(error as Error).message}`, error)
+    throw new CommandError('usage', `cannot open the change log ${masked(name)}: ${(error as Error).message}`, error)
   }
 }
 
 function refusal (name: string, error: unknown, hint?: string): CommandError {
-  return new CommandError('log', `cannot open the change log ${name}: ${(error as Error).message}${hint === undefined ? '' : `. ${hint[0]!.toUpperCase()}${hint.slice(1)}`}`, error)
+  return new CommandError('log', `cannot open the change log ${masked(name)}: ${(error as Error).message}${hint === undefined ? '' : `. ${hint[0]!.toUpperCase()}${hint.slice(1)}`}`, error)
 }

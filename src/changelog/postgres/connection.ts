@@ -56,12 +56,16 @@ export class Connection {
       await this.run(statement, values)
       return await this.commit()
     }
-    const [last, end] = await Promise.allSettled([this.run(statement, values), this.commit()])
+    const [last, end] = await Promise.allSettled([this.run(statement, values), this.#ask({ text: 'COMMIT' })])
     for (const one of [last, end]) if (one.status === 'rejected') throw one.reason
+    if (end.status === 'fulfilled') this.#assertCommitted(end.value)
   }
 
   async commit (): Promise<void> {
-    const { command } = await this.#ask({ text: 'COMMIT' })
+    this.#assertCommitted(await this.#ask({ text: 'COMMIT' }))
+  }
+
+  #assertCommitted ({ command }: Answer): void {
     if (command !== 'COMMIT') throw this.#failed(new Error(`COMMIT was answered by ${command}`))
   }
 

@@ -6,6 +6,7 @@ import { decodeJournal, JOURNAL } from './journal.ts'
 import type { Lineage } from './lineage.ts'
 import { pageFrom, Pages } from './pages.ts'
 import { decodeEntry, decodeFacts, ENTRY, FACTS } from './rows.ts'
+import { Replica } from './replica.ts'
 import type { Server } from './server.ts'
 import { statement, type Statement, type Tuple } from './statement.ts'
 import { fromText, toText } from './text.ts'
@@ -13,6 +14,7 @@ import { fromText, toText } from './text.ts'
 export class Reader {
   readonly #server: Server
   readonly #lineage: Lineage
+  readonly #replica: Replica | undefined
   readonly #pages: Pages
   readonly #heads: Statement
   readonly #entries: Statement
@@ -25,10 +27,12 @@ export class Reader {
   readonly #collections: Statement
   readonly #row: Statement
 
-  constructor (server: Server, lineage: Lineage) {
+  /** @param standby from which readers who are far behind get their pages */
+  constructor (server: Server, lineage: Lineage, standby?: Server) {
     const { schema } = server.options
     this.#server = server
     this.#lineage = lineage
+    this.#replica = standby && new Replica(standby, lineage)
     this.#pages = new Pages(schema)
     this.#heads = statement(schema, `SELECT k.n, i.sequence, ${FACTS} FROM unnest($2::text[], $3::text[], $4::bytea[]) WITH ORDINALITY k (collection, document_id, identity, n)
       LEFT JOIN LATERAL (SELECT h.sequence FROM pocket.heads h WHERE h.log = $1 AND h.collection = k.collection AND h.document_id = k.document_id OFFSET 0) h ON true
@@ -56,6 +60,8 @@ export class Reader {
   }
 
   async page (query: ReadQuery): Promise<Page> {
+    const copied = await this.#replica?.page(query)
+    if (copied) return copied
     const { statement, values } = this.#pages.question(query)
     const { state, rows } = await this.#lineage.ask(statement, values)
     return pageFrom(rows, state, query.filedAfter)

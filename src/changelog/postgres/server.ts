@@ -10,6 +10,8 @@ import { inSchema, type Tuple } from './statement.ts'
 
 /** Beyond the server's own limit: it is not waited for any more. */
 const GRACE = 2000
+/** How long a standby is waited for, ms: the primary has it all. */
+const STANDBY_MS = 3000
 
 const WELCOME = 'SELECT current_setting(\'server_encoding\'), current_setting(\'fsync\'), current_setting(\'full_page_writes\'), current_setting(\'server_version_num\')::int'
 const SYSTEM = 'SELECT system_identifier::text FROM pg_control_system()'
@@ -119,7 +121,7 @@ export class Server {
   }
 
   #connection (client: PostgresClient, system: string): Connection {
-    return new Connection(client, { system, timeout: this.#options.statementMs + GRACE, failed: error => this.#report(error, false) })
+    return new Connection(client, { system, timeout: this.#standby ? STANDBY_MS : this.#options.statementMs + GRACE, failed: error => this.#report(error, false) })
   }
 
   /** The first time that a connection is used. */

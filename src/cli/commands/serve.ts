@@ -28,6 +28,7 @@ export const serve = command({
     port: { type: 'string', value: '<n>', env: 'POCKET_PORT', default: '3000', summary: 'port; 0 picks a free one' },
     host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
+    'db-replica': { type: 'string', value: '<url>', env: 'POCKET_DB_REPLICA', summary: 'postgres://…: a standby, from which readers who are far behind get their pages' },
     pubsub: { type: 'string', value: '<url>', env: 'POCKET_PUBSUB', summary: 'hints between nodes: redis://…, postgres://… or memory' },
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, without authentication' },
     'public-collections': publicOption,
@@ -51,7 +52,7 @@ export const serve = command({
     const logger = await makeLogger(level, world)
     world.onUnhandled(error => logger.error({ err: error }, 'an error that nobody handled'))
     if (isShown(options['jwt-secret'], world.env)) logger.warn({}, '--jwt-secret: everybody on this machine can read arguments; use POCKET_JWT_SECRET or POCKET_JWT_SECRET_FILE')
-    const store = await openForWriting(options.db, { retention })
+    const store = await openForWriting(options.db, { retention, replica: options['db-replica'] })
     const pubsub = await pubsubOf(store, options.pubsub)
     const pocket = new PocketServer({ changeLog: store, pubsub, ...jwt !== undefined && { jwt }, ...tenants, ...edge, open: options.open, publicCollections, conflictStrategy, retention, logger })
     const unwatch = watchTls(options, read => renewTls(pocket, read, logger))
