@@ -1,4 +1,5 @@
 /** A log for each tenant, opened when it is asked for. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ChangeStore } from '../changelog/changelog.ts'
 import { assertTenant, type TenantStore } from '../changelog/networked.ts'
 import { composeLog, type Node, type Parts } from '../compose.ts'
@@ -93,6 +94,8 @@ export class TenantLogs implements OpenLogs {
     const store = this.#deps.store.tenant(tenant)
     const bell = new Doorbell(this.#deps.pubsub, clock, pollInterval, `changes:${tenant}`)
     try {
+      // SQLite opens a file in one go: others come in between.
+      await nextTurn()
       await store.open()
       if (channels !== null) await fileAll(store, channels, logger)
       await bell.open()

@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { contentOf } from '../../src/changelog/entry.ts'
 import { openDatabase } from '../../src/changelog/sqlite/driver.ts'
+import { beginEpoch } from '../../src/changelog/sqlite/epochs.ts'
 import { resolveOptions } from '../../src/changelog/sqlite/options.ts'
 import { startWriting } from '../../src/changelog/sqlite/start.ts'
 import { SqliteChangeLog, type SqliteOptions } from '../../src/changelog/sqlite.ts'
@@ -194,6 +195,22 @@ t.test('compact: gives space back to the disk, and commits go on between its ste
   t.equal((await follow(log)).length, committed + 1)
   await log.close()
   t.ok(statSync(path).size < 2.5e6, `${statSync(path).size} bytes`)
+})
+
+t.test('a log that is opened without end keeps the epochs in which something was written, and of the others a bounded number', async t => {
+  const path = newPath(t)
+  const log = openLog(t, path)
+  await write(log, [put('a', 1)])
+  const [written] = await log.epochs()
+  await log.close()
+  const database = openDatabase(path, {})
+  database.transaction(() => { for (let i = 0; i < 3000; i++) beginEpoch(database, NOW) })()
+  database.close()
+  const again = openLog(t, path)
+  const epochs = await again.epochs()
+  t.same(epochs[0], written)
+  t.ok(epochs.length <= 1002, `${epochs.length} epochs`)
+  t.same((await follow(again)).map(({ entry }) => entry.documentId), ['a'])
 })
 
 t.test('stats: the size of the WAL, the file and the head', async t => {

@@ -2,9 +2,20 @@ import { newEpochId } from '../entry.ts'
 import type { Database } from './driver.ts'
 import { GONE } from './merkle.ts'
 
-/** Begins an epoch, at the next sequence unless told otherwise. Only within a transaction. */
+/** Of epochs in which nothing was written so many are kept. */
+const KEPT = 1000
+/** One comes, one may go: so few are looked at. */
+const LOOKED_AT = 10
+
+/**
+ * Begins an epoch, at the next sequence unless told otherwise. Only within a transaction. A log that is opened and closed
+ * without end forgets the oldest of those in which nothing was written: no entry lies in them, and a cursor that names one
+ * starts over.
+ */
 export function beginEpoch (database: Database, started: number, first = newest(database) + 1): void {
-  database.prepare('INSERT INTO epochs (id, first, started) VALUES (?, ?, ?)').run(newEpochId(), first, started)
+  const { lastInsertRowid } = database.prepare('INSERT INTO epochs (id, first, started) VALUES (?, ?, ?)').run(newEpochId(), first, started)
+  database.prepare('DELETE FROM epochs WHERE number BETWEEN ? AND ? AND first = (SELECT next.first FROM epochs AS next WHERE next.number > epochs.number ORDER BY next.number LIMIT 1)')
+    .run(Number(lastInsertRowid) - KEPT - LOOKED_AT, Number(lastInsertRowid) - KEPT)
 }
 
 /**
