@@ -1,12 +1,10 @@
 /** A whole log from one place to another, by their names. */
-import { openBackend, pathOf } from './backends.ts'
-import type { ChangeStore } from './changelog/changelog.ts'
+import { openBackend, pathOf, tenantLog } from './backends.ts'
 import { moveLog, type Moved, type MoveOptions } from './changelog/move.ts'
 import { isMovable, type MovableStore } from './changelog/moving.ts'
-import { hasTenants } from './changelog/networked.ts'
 
 export interface CopyOptions extends MoveOptions {
-  /** Of a place that holds the logs of many: whose. */
+  /** Whose log, where both places have one for each tenant. */
   readonly tenant?: string | undefined
 }
 
@@ -16,20 +14,19 @@ export interface CopyOptions extends MoveOptions {
  */
 export async function copyLog (from: string, to: string, { tenant, ...options }: CopyOptions = {}): Promise<Moved> {
   requireTwoPlaces(from, to)
-  const source = await openBackend(from)
-  const target = await openBackend(to)
+  const source = await movable(from, tenant)
+  const target = await movable(to, tenant)
   try {
-    if (tenant !== undefined && !hasTenants(source) && !hasTenants(target)) throw new TypeError('neither place holds the logs of tenants: name the log itself')
-    return await moveLog(movable(from, source, tenant), movable(to, target, tenant), options)
+    return await moveLog(source, target, options)
   } finally {
     await source.close()
     await target.close()
   }
 }
 
-function movable (name: string, place: ChangeStore, tenant: string | undefined): MovableStore {
-  const store = tenant !== undefined && hasTenants(place) ? place.tenant(tenant) : place
-  if (!isMovable(store)) throw new TypeError(`a log cannot be copied from or to ${name}`)
+async function movable (place: string, tenant: string | undefined): Promise<MovableStore> {
+  const store = await openBackend(tenant === undefined ? place : await tenantLog(place, tenant))
+  if (!isMovable(store)) throw new TypeError(`a log cannot be copied from or to ${place}`)
   return store
 }
 
@@ -42,6 +39,6 @@ function requireTwoPlaces (from: string, to: string): void {
 
 /** Who comes there is no part of where it is. */
 function addressOf (name: string): string {
-  const { protocol, host, pathname, search } = new URL(name)
-  return `${protocol.replace('postgresql', 'postgres')}//${host}${pathname}${search}`
+  const { protocol, host, pathname, search, hash } = new URL(name)
+  return `${protocol.replace('postgresql', 'postgres')}//${host}${pathname}${search}${hash}`
 }

@@ -23,9 +23,9 @@ that clients go on where they were: end all nodes, copy, start them with the new
 as --db takes them; a new or empty one is the target, and it cannot be served until all is there. What was
 cut short, even by a kill, goes on with the same command, or begins anew if the source was served since. The
 source stays as it is. Hashes of the audit chain stay with the source, and a new chain begins: from file to
-file use backup, which takes them along. Copies one log: of many tenants' give each one's name.`,
+file use backup, which takes them along. Copies one log: where each tenant has its own, one tenant at a time.`,
   options: {
-    tenant: { type: 'string', value: '<name>', summary: 'of a place that holds the logs of many: whose' },
+    tenant: { type: 'string', value: '<name>', summary: 'whose log, where each tenant has its own' },
     json: jsonOption
   },
 
