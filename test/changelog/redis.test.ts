@@ -25,9 +25,9 @@ function on (url: string): () => Promise<OpenedLog> {
 }
 
 if (requireRedis(t)) {
-  const server = await startRedis(t)
+  // Both before the first test: tap ends when it has none left.
+  const [server, quick] = await Promise.all([startRedis(t), startRedis(t, { settings: { appendonly: 'no' } })])
   await changeLogSuite({ test: (title, run) => t.test(title, run), open: on(server.url) })
   // What it does is the same without a disk to wait for.
-  const quick = await startRedis(t, { settings: { appendonly: 'no' } })
   await modelProperty(t, on(quick.url), 30)
 }
