@@ -151,7 +151,7 @@ export async function wholeStore (log: ChangeLog): Promise<ChangeStore> {
  */
 export async function openPubSub (store?: ChangeStore, name?: string): Promise<PubSub> {
   const server = store !== undefined && isNetworked(store) ? await store.server() : null
-  const scheme = name === undefined ? server?.kind ?? 'memory' : /^(memory$|[a-z]+(?=:))/i.exec(name)?.[0].toLowerCase()
+  const scheme = name === undefined ? server?.kind ?? 'memory' : name === 'memory' ? name : /^(rediss?|postgres(ql)?)(?=:)/i.exec(name)?.[0].toLowerCase()
   if (scheme === 'memory') return new (await import('./pubsub/memory.ts')).MemoryPubSub()
   if (scheme === 'redis' || scheme === 'rediss') {
     const { RedisPubSub } = await import('./pubsub/redis.ts')
