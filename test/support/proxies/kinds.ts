@@ -11,7 +11,7 @@ function file ({ folder }: Place, name: string, text: string): string {
 }
 
 /** nginx.conf as Debian has it around a configuration of ours. */
-export function nginx (place: Place, block: string): Command {
+function nginx (place: Place, block: string): Command {
   const { folder } = place
   const main = debian('/etc/nginx/nginx.conf', /^(pid|error_log|include)|^#|^\s*(access_log|include \/etc\/nginx\/(conf\.d|sites))/)
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${folder}/${name};`).join(' ')
@@ -21,7 +21,7 @@ export function nginx (place: Place, block: string): Command {
   return { run: base, check: [...base, '-t', '-q'] }
 }
 
-export function nginxBlock (place: Place, title: string): string {
+function nginxBlock (place: Place, title: string): string {
   return placed(title, place, { 'listen 443 ssl http2;': `listen 127.0.0.1:${place.port} ssl http2;` })
 }
 
