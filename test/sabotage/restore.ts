@@ -62,8 +62,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 1 (Durable), restore: a start does not finish what was cut short',
     file: 'src/changelog/sqlite/start.ts',
-    find: '  finishRestore(path)\n',
-    replace: '',
+    find: 'return begin(path, start)\n  finishRestore(path)\n',
+    replace: 'return begin(path, start)\n',
     test: 'test/changelog/backup.test.ts',
     title: 'promise 1 (Durable): a restore that is cut when the old log is aside'
   },
