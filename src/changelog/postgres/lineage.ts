@@ -72,7 +72,9 @@ export class Lineage {
     this.log = BigInt.asUintN(63, sha256(`pocket log ${name}`).readBigInt64BE(0)).toString()
     const { schema } = server.options
     this.#epochsOf = statement(schema, 'SELECT p.id, p.first, p.started FROM pocket.epochs p WHERE p.log = $1 ORDER BY p.number')
-    this.#create = statement(schema, 'INSERT INTO pocket.logs (log, name, secret) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING')
+    // Where entries are that no row tells of, nobody knows what is gone from between them.
+    this.#create = statement(schema, `INSERT INTO pocket.logs (log, name, secret, head, horizon, history_horizon)
+      SELECT $1, $2, $3, e.newest, e.newest, e.newest FROM (SELECT coalesce(max(sequence), 0) AS newest FROM pocket.entries WHERE log = $1) e ON CONFLICT DO NOTHING`)
     this.#row = statement(schema, `SELECT l.head, l.epoch, ${SAME_SERVER}, l.name, l.move_source IS NOT NULL FROM pocket.logs l WHERE l.log = $1 FOR UPDATE`)
     this.#begin = statement(schema, `WITH begun AS (INSERT INTO pocket.epochs (log, number, id, first, started)
       SELECT $1, coalesce(max(p.number), 0) + 1, $2, $3, $4 FROM pocket.epochs p WHERE p.log = $1)

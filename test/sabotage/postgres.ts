@@ -1,0 +1,47 @@
+import type { Sabotage } from './sabotage.ts'
+
+const test = 'test/changelog/postgres.test.ts'
+const server = 'test/changelog/postgres-server.test.ts'
+
+export const sabotages: readonly Sabotage[] = [
+  {
+    breaks: 'promise 2 (Ordered), PostgreSQL: sequences are taken without the lock of the log',
+    file: 'src/changelog/postgres/lineage.ts',
+    find: 'WHERE l.log = ${this.log} FOR UPDATE`', // eslint-disable-line no-template-curly-in-string
+    replace: 'WHERE l.log = ${this.log}`', // eslint-disable-line no-template-curly-in-string
+    test,
+    title: 'promise 2 (Ordered): while a transaction that has taken its place is parked'
+  },
+  {
+    breaks: 'promise 1 (Durable), PostgreSQL: a push is answered before its COMMIT',
+    file: 'src/changelog/postgres/connection.ts',
+    find: 'const [last, end] = await Promise.allSettled([this.run(statement, values), this.#ask({ text: \'COMMIT\' })])',
+    replace: 'const [last, end] = await Promise.allSettled([this.run(statement, values), this.#ask({ text: \'ROLLBACK\' }).then(answer => ({ ...answer, command: \'COMMIT\' }))])',
+    test: server,
+    title: 'promise 1 (Durable): a server that is killed under load'
+  },
+  {
+    breaks: 'promise 3 (Once), PostgreSQL: who else sent a push is not looked up under the lock',
+    file: 'src/changelog/postgres/group.ts',
+    find: 'if (seen !== undefined) {',
+    replace: 'if (seen !== undefined && push.entries.length === 0) {',
+    test,
+    title: 'promise 3 (Once): the same push at several nodes at once'
+  },
+  {
+    breaks: 'epochs, PostgreSQL: a log that was taken back is answered from as if nothing had happened',
+    file: 'src/changelog/postgres/lineage.ts',
+    find: '(!sameServer || head < known.head || !this.#holdsOwn(epochs))',
+    replace: '(!sameServer || !this.#holdsOwn(epochs))',
+    test: server,
+    title: 'epochs: of a log that was taken back to an earlier state'
+  },
+  {
+    breaks: 'promise 6 (Private), PostgreSQL: what a standby holds is shown as it is',
+    file: 'src/changelog/postgres/replica.ts',
+    find: 'page.rows.filter(({ position }) => heads.has(position))',
+    replace: 'page.rows.filter(() => heads !== null)',
+    test: server,
+    title: 'promise 4 (Safe checkpoints) and promise 6 (Private): pages from a standby'
+  }
+]
