@@ -12,24 +12,10 @@ import { resyncReason } from '../../src/sync/validity.ts'
 import { requireRedis } from '../support/programs.ts'
 import type { Service } from '../support/services/place.ts'
 import { startRedis } from '../support/services/redis.ts'
-import type { ChangeStore, Push } from '../../src/changelog/changelog.ts'
+import { persist } from '../support/persist.ts'
 
 let logs = 0
 const prefix = (): string => `log${++logs}`
-
-/** As a client does: again, under the same id, until there is an answer. */
-async function persist (store: ChangeStore, push: Push): Promise<number> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      const result = await store.commit(push)
-      if (result.status === 'committed' || result.status === 'seen') return result.first
-      throw new Error(result.status)
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'storage_unavailable' || attempt === 500) throw error
-      await sleep(20)
-    }
-  }
-}
 
 /** Until it does what is asked, however long a busy machine takes. */
 async function until (check: () => Promise<boolean> | boolean): Promise<void> {

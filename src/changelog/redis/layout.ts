@@ -6,9 +6,6 @@
  */
 import type { RedisScript } from '../../drivers/redis.ts'
 
-/** Another one is needed before anything here lies otherwise: an older build refuses a log of a newer one. */
-export const LAYOUT = 1
-
 export const NAMES = [
   /** Hash: what is true of the log as a whole. */
   'meta',

@@ -188,7 +188,7 @@ export function filedOf (filing: Buffer): ChannelRow[] {
   return rows
 }
 
-export function entriesOf (rows: readonly any[], state: LogState): StoredEntry[] {
+function entriesOf (rows: readonly any[], state: LogState): StoredEntry[] {
   const idOf = idsBy(state)
   const found: StoredEntry[] = []
   for (let i = 0; i < rows.length; i += 2) found.push(decodeEntry(Number(rows[i]), rows[i + 1] as Buffer, idOf))
