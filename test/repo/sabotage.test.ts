@@ -6,7 +6,7 @@ import { files, read } from './sources.ts'
 const sample = { breaks: 'x', file: 'a.ts', find: 'one', replace: 'two', test: 'a.test.ts', title: 'holds' }
 
 t.test('every sabotage still finds the place it breaks, and names a promise and a test that is there', async (t) => {
-  const suites = files(['src/conformance']).flatMap(titles)
+  const suites = files(['src/conformance', 'test/support']).flatMap(titles)
   for (const sabotage of await load()) {
     t.doesNotThrow(() => applied(read(sabotage.file), sabotage), sabotage.breaks)
     const own = titles({ path: sabotage.test, text: read(sabotage.test) })
