@@ -105,6 +105,7 @@ function order (t: Test, url: string, newName: () => string): void {
     const slow = openRoot(t, pool).tenant(name)
     const other = openRoot(t, url).tenant(name)
     await write(slow, [put('before', 1)])
+    await other.open()
     parks = true
     const writing = Promise.all([
       slow.commit(newPush([put('parked', 1)])),

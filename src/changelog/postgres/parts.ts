@@ -38,7 +38,7 @@ export class LogParts {
     this.#lineage = lineage
     this.#facts = statement(schema, `SELECT l.head, l.horizon, l.history_horizon, l.secret, l.filed_by, l.filing, l.journal_head,
       (SELECT json_agg(json_build_array(p.id, p.first, p.started) ORDER BY p.number)::text FROM pocket.epochs p WHERE p.log = l.log) FROM pocket.logs l WHERE l.log = $1`)
-    this.#kinds = kindsOf(schema)
+    this.#kinds = [...kindsOf(schema), ...recordsOf(schema)]
   }
 
   async facts (): Promise<LogFacts> {
@@ -120,7 +120,12 @@ function kindsOf (schema: string): Kind[] {
       first: ['=', '=', '='],
       keyOf: ([collection, documentId, channel]) => [textOf(collection as string), textOf(documentId as string), textOf(channel as string)],
       recordOf: ([collection, documentId, channel, position, member]) => ({ kind: 'channel', channel: { collection: fromText(collection as string), documentId: fromText(documentId as string), channel: fromText(channel as string), position, member } })
-    },
+    }
+  ]
+}
+
+function recordsOf (schema: string): Kind[] {
+  return [
     {
       statement: statement(schema, within('pushes', { columns: 'e.message_id, e.key, e.fingerprint, e.first, e.outcome, e.server_timestamp', key: 'e.message_id, e.key', after: '(e.message_id, e.key) > ($4, $5)', bytes: 'e.outcome' })),
       first: ['=', HEX],
