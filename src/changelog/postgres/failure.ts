@@ -24,7 +24,7 @@ const ADVICE: Record<Exclude<Failure, 'own'>, string> = {
 
 interface ServerError { readonly code?: unknown, readonly severity?: unknown }
 
-export function codeOf (error: unknown): string {
+function codeOf (error: unknown): string {
   const { code } = (error ?? {}) as ServerError
   return typeof code === 'string' ? code : ''
 }

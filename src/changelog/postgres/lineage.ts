@@ -16,7 +16,6 @@ import { fromText, toText } from './text.ts'
 /** What every answer about the present is made of; `$2` is the connection's system, `$3` the newest epoch that is known. */
 export const STATE = `l.head, l.horizon, l.history_horizon, l.epoch, CASE WHEN l.epoch = $3::text THEN NULL ELSE
   (SELECT json_agg(json_build_array(p.id, p.first, p.started) ORDER BY p.number)::text FROM pocket.epochs p WHERE p.log = l.log) END`
-export const STATE_WIDTH = 6
 /** Of a primary: the server and timeline under which the newest epoch began are these. */
 export const SAME_SERVER = "(l.server = $2::text || '/' || pocket.timeline() AND l.move_source IS NULL)"
 

@@ -185,7 +185,7 @@ export async function migrate (server: Server, known: readonly Step[] = steps): 
 }
 
 /** The key of an advisory lock: what is locked by hand has a number of 64 bits. */
-export function lockKey (name: string): string {
+function lockKey (name: string): string {
   return sha256(`pocket ${name}`).readBigInt64BE(0).toString()
 }
 
