@@ -106,8 +106,8 @@ export function composeLog (node: Pick<Node, 'config' | 'crowd' | 'audit'>, { st
   const audit = node.audit.of(tenant)
   const { limits, logger, retention, access: rules } = config
   const access = new Access({ rules, clock, limits, onError: (err, about) => logger.error({ err, ...about }, 'a rule of access failed: nothing was allowed by it') })
-  const views = new Views({ store, access, rules })
-  const publicViews = new PublicViews({ store, access, rules })
+  const views = new Views({ store, access, rules, clock })
+  const publicViews = new PublicViews({ store, access, rules, clock })
   const sight = new Sight({ store, rules, access, views })
   const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
   const feed = feedOf(config, { store, bell, views, crowd: node.crowd, onStreamGone })

@@ -6,6 +6,7 @@
 import { createHmac } from 'node:crypto'
 import type { User } from '../access.ts'
 import type { Row } from '../changelog/changelog.ts'
+import type { Clock } from './clock.ts'
 import { Judge, type Judged, type JudgeDeps } from './judge.ts'
 
 export interface View {
@@ -26,19 +27,30 @@ export interface View {
 /** Of a server without rules: everybody sees everything. */
 export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null, judgeLive: null }
 
-export type ViewDeps = JudgeDeps
+export interface ViewDeps extends JudgeDeps {
+  readonly clock: Pick<Clock, 'now'>
+}
 
 /** Of one reader: what must be looked through for a page, and what a change of it costs, stays bounded. */
 const CHANNELS = 1000
 const CHANNEL_BYTES = 256
 const DIGEST_CHARACTERS = 16
+/** How long the secret and filing of a log that other nodes share are believed, ms: one of them may file it anew, and what was lost begins with another secret. */
+const BELIEVED = 5000
+
+interface OfLog {
+  /** In base64. */
+  readonly secret: string
+  readonly filing: string
+}
 
 export class Views {
   readonly #deps: ViewDeps
   readonly #open: boolean
-  #made: Promise<{ secret: Uint8Array, filing: string }> | undefined
+  #made: Promise<OfLog> | undefined
+  #madeAt = 0
   /** The newest digest of a user: most ask again with the same rights. */
-  readonly #scopes = new WeakMap<User, { readonly rights: string, readonly scope: string }>()
+  readonly #scopes = new WeakMap<User, { readonly rights: string, readonly scope: string, readonly secret: string }>()
   readonly #numbers = new WeakMap<User, number>()
   #users = 0
 
@@ -80,21 +92,29 @@ export class Views {
 
   /** @param standing the user and what the rights rest on; beside them, how the documents are filed */
   async #scope (user: User, standing: readonly unknown[]): Promise<string> {
-    this.#made ??= this.#ofLog()
-    const { secret, filing } = await this.#made
-    const rights = JSON.stringify([...standing, filing])
+    const log = await this.#log()
+    const rights = JSON.stringify([...standing, log.filing])
     const known = this.#scopes.get(user)
-    if (known?.rights === rights) return known.scope
-    const scope = createHmac('sha256', secret).update(rights).digest('base64url').slice(0, DIGEST_CHARACTERS)
-    this.#scopes.set(user, { rights, scope })
+    if (known?.rights === rights && known.secret === log.secret) return known.scope
+    const scope = createHmac('sha256', Buffer.from(log.secret, 'base64')).update(rights).digest('base64url').slice(0, DIGEST_CHARACTERS)
+    this.#scopes.set(user, { rights, scope, secret: log.secret })
     return scope
   }
 
-  /** Neither changes while a log is served. */
-  async #ofLog (): Promise<{ secret: Uint8Array, filing: string }> {
+  /** Neither changes while one node alone serves a log. */
+  #log (): Promise<OfLog> {
+    const { clock, store } = this.#deps
+    if (this.#made === undefined || (store.supports.sharedByProcesses && Math.abs(clock.now() - this.#madeAt) > BELIEVED)) {
+      this.#made = this.#ofLog()
+      this.#madeAt = clock.now()
+    }
+    return this.#made
+  }
+
+  async #ofLog (): Promise<OfLog> {
     const { store } = this.#deps
     try {
-      return { secret: await store.secret(), filing: await store.filing() }
+      return { secret: Buffer.from(await store.secret()).toString('base64'), filing: await store.filing() }
     } catch (error) {
       this.#made = undefined
       throw error

@@ -4,6 +4,14 @@ const test = 'test/sync/live-access.test.ts'
 
 export const sabotages: readonly Sabotage[] = [
   {
+    breaks: 'promise 6 (Private): how another node has filed the log is never asked again',
+    file: 'src/sync/view.ts',
+    find: 'store.supports.sharedByProcesses && Math',
+    replace: 'store.supports.durable && Math',
+    test: 'test/sync/views.test.ts',
+    title: 'promise 6 (Private): the digest of rights follows'
+  },
+  {
     breaks: 'promise 6 (Private): who starts over is shown what the ring has of before its rights changed',
     file: 'src/sync/delivery.ts',
     find: 'stream.doubtful = this.#options.views !== null\n    stream.seenHead = 0',

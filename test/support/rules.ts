@@ -72,7 +72,7 @@ export async function openRules ({ limits = {}, store, ...options }: RuleOptions
   const rules = resolveAccess(options)
   const whole = { ...defaultLimits, ...limits }
   const access = new Access({ rules, clock, limits: whole, onError: error => { errors.push(error) } })
-  const views = new Views({ store: log, access, rules })
+  const views = new Views({ store: log, access, rules, clock })
   const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views, sight: new Sight({ store: log, rules, access, views }), channels: rules.channels, audit: { refused () {} } }
   const close = async (): Promise<void> => {
     await bell.close()

@@ -20,7 +20,7 @@ t.test('promise 6 (Private): of a history everybody is shown the versions that t
   const { store, clock } = rules
   const access = new Access({ rules: resolveAccess({ authorize: (user, _c, _o, document) => document['owner'] === user.id || user.id === 'admin' }), clock, limits: defaultLimits, onError: error => t.fail(String(error)) })
   const accessRules = resolveAccess({ authorize: () => true })
-  const views = new Views({ store, access, rules: accessRules })
+  const views = new Views({ store, access, rules: accessRules, clock })
   const histories = new Histories({ clock: { now: Date.now }, store, limits: defaultLimits, sight: new Sight({ store, access, views, rules: accessRules }) })
   const historyOf = async (caller: Caller, query: HistoryQuery = {}) => JSON.parse(await histories.text(key, query, caller))
   const write = (n: number, owner: string, more: object = {}) => push(rules, { changes: [{ documentId: 'a', document: { n, owner }, base: n - 1, timestamp: START + n, ...more }] }, callerOf(owner))

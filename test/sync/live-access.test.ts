@@ -233,6 +233,6 @@ t.test('a stream that an operator ends for its credential is told so', async t =
   const f = await opened(t, {})
   const sink = connect(f, 'ann')
   await f.settle()
-  t.equal(f.feed.disconnect('1', 'token-revoked'), true)
+  t.equal(f.feed.disconnect(f.feed.clients()[0]!.id, 'token-revoked'), true)
   t.strictSame([data(sink.frames.at(-1))['reason'], sink.ended, f.feed.size], ['token-revoked', true, 0])
 })
