@@ -22,7 +22,7 @@ export function postgresBin (): string | undefined {
 }
 
 /** It refuses to run as root. */
-function unprivileged (): { uid?: number, gid?: number } {
+export function unprivileged (): { uid?: number, gid?: number } {
   if (process.getuid?.() !== 0) return {}
   const id = (flag: string): number => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout)
   return { uid: id('-u'), gid: id('-g') }
