@@ -29,7 +29,7 @@ export interface PostgresClient {
 export interface PostgresPool {
   connect (): Promise<PostgresClient>
   query (query: any): Promise<PostgresResult>
-  on (event: 'error', listener: (error: Error) => void): unknown
+  on (event: 'error' | 'connect', listener: (about: any) => void): unknown
   end (): Promise<void>
 }
 
@@ -64,10 +64,15 @@ export async function openPool (url: string, { max = 10, connectMs = 5000, state
 
 const minded = new WeakSet<PostgresPool>()
 
-/** Connections of an application's own pool that break while nobody uses them would end the process: now they do not. */
+/**
+ * Connections that break while nobody asks anything of them would end the process: now they do not, not even between
+ * being made and being handed out, when the pool has ceased to listen to them.
+ */
 export function mind (pool: PostgresPool): PostgresPool {
-  if (!minded.has(pool)) pool.on('error', () => {})
+  if (minded.has(pool)) return pool
   minded.add(pool)
+  pool.on('error', () => {})
+  pool.on('connect', (client: PostgresClient) => { client.on('error', () => {}) })
   return pool
 }
 

@@ -2,6 +2,7 @@ import type { Sabotage } from './sabotage.ts'
 
 const test = 'test/changelog/postgres.test.ts'
 const server = 'test/changelog/postgres-server.test.ts'
+const faults = 'test/changelog/postgres-faults.test.ts'
 
 export const sabotages: readonly Sabotage[] = [
   {
@@ -43,5 +44,13 @@ export const sabotages: readonly Sabotage[] = [
     replace: 'page.rows.filter(() => heads !== null)',
     test: server,
     title: 'promise 4 (Safe checkpoints) and promise 6 (Private): pages from a standby'
+  },
+  {
+    breaks: 'a connection to PostgreSQL that ends while it is handed out ends the process',
+    file: 'src/drivers/postgres.ts',
+    find: "pool.on('connect', (client: PostgresClient) => { client.on('error', () => {}) })",
+    replace: '',
+    test: faults,
+    title: 'promise 7 (Isolated): a connection that is ended as soon as it is made'
   }
 ]

@@ -1,0 +1,48 @@
+/** What PostgreSQL does at the worst moment, and the pool with it. */
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
+import pg from 'pg'
+import t from 'tap'
+import { PostgresChangeLog } from '../../src/changelog/postgres.ts'
+import { PostgresCoordination } from '../../src/coordination/postgres.ts'
+import { PostgresPubSub } from '../../src/pubsub/postgres.ts'
+
+/** "Ready" and the end of the connection in one packet, as of a server that shuts down. */
+const ENDED = Buffer.concat([
+  Buffer.from('R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I', 'latin1'),
+  message('E', 'SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0')
+])
+
+function message (kind: string, body: string): Buffer {
+  const length = Buffer.alloc(4)
+  length.writeInt32BE(body.length + 4)
+  return Buffer.concat([Buffer.from(kind), length, Buffer.from(body)])
+}
+
+t.test('promise 7 (Isolated): a connection that is ended as soon as it is made does not end the process', async t => {
+  const server = createServer(socket => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.end(ENDED))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const url = `postgres://u@127.0.0.1:${(server.address() as AddressInfo).port}/db`
+  const uncaught: unknown[] = []
+  const others = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException').on('uncaughtException', error => uncaught.push(error))
+  t.teardown(() => {
+    process.removeAllListeners('uncaughtException')
+    for (const other of others) process.on('uncaughtException', other)
+  })
+  const pool = new pg.Pool({ connectionString: url })
+  const [log, own, pubsub, coordination] = [new PostgresChangeLog(url), new PostgresChangeLog(pool), new PostgresPubSub(url), new PostgresCoordination(pool)]
+  await t.rejects(log.open(), { code: 'storage_unavailable' })
+  await t.rejects(own.open(), { code: 'storage_unavailable' })
+  await t.rejects(coordination.takeTicket('x'))
+  await pubsub.subscribe('x', () => {})
+  await Promise.all([log.close(), own.close(), pubsub.close()])
+  await pool.end()
+  await setImmediate()
+  t.strictSame(uncaught, [])
+})
