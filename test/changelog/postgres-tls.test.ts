@@ -22,7 +22,7 @@ t.test('promise 6 (Private): over TLS a log is written where the certificate is 
     if (uid !== undefined) for (const own of [folder, path]) chownSync(own, uid, gid!)
   }
   const { port } = await startPostgres(t, { settings: { ssl: 'on', ssl_cert_file: join(folder, 'cert'), ssl_key_file: join(folder, 'key') } })
-  const place = (host: string, root: string): string => `postgres://postgres@${host}:${port}/postgres?sslmode=verify-full&sslrootcert=${encodeURIComponent(pemPath(root, 'cert'))}`
+  const place = (host: string, root: 'localhost' | 'renewed'): string => `postgres://postgres@${host}:${port}/postgres?sslmode=verify-full&sslrootcert=${encodeURIComponent(pemPath(root, 'cert'))}`
 
   const log = new PostgresChangeLog(place('localhost', 'localhost'))
   t.teardown(() => log.close())

@@ -13,6 +13,8 @@ const DEBIAN = '/usr/lib/postgresql'
 export interface PostgresOptions {
   /** Server settings, e.g. `{ wal_level: 'replica' }`. */
   readonly settings?: Readonly<Record<string, string>>
+  /** It begins as a copy of this server and follows it, until it is promoted: `SELECT pg_promote()`. */
+  readonly standbyOf?: Service
 }
 
 /** The folder of its programs; undefined where it is not installed. */
@@ -29,20 +31,23 @@ export function unprivileged (): { uid?: number, gid?: number } {
 }
 
 /** Ends with the test. User `postgres`, without a password. @throws Error with what its programs say */
-export async function startPostgres (t: Test, { settings = {} }: PostgresOptions = {}): Promise<Service> {
+export async function startPostgres (t: Test, { settings = {}, standbyOf }: PostgresOptions = {}): Promise<Service> {
   const bin = postgresBin()!
   const owner = unprivileged()
   const folder = mkdtempSync(join(tmpdir(), 'pocket-postgres-'))
   if (owner.uid !== undefined) chownSync(folder, owner.uid, owner.gid!)
   const data = join(folder, 'data')
-  const { status, stderr, stdout } = spawnSync(join(bin, 'initdb'), ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'], { ...owner, cwd: folder, env: ownEnv(), encoding: 'utf8' })
-  if (status !== 0) throw new Error(`initdb: ${stdout}${stderr}`)
+  const [program, ...args] = standbyOf === undefined
+    ? ['initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+    : ['pg_basebackup', '-D', data, '-d', standbyOf.url, '-R', '-c', 'fast', '--no-sync']
+  const { status, stderr, stdout } = spawnSync(join(bin, program!), args, { ...owner, cwd: folder, env: ownEnv(), encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program}: ${stdout}${stderr}`)
   const port = await freePort()
   const set = { listen_addresses: '127.0.0.1', port: String(port), unix_socket_directories: folder, max_connections: '200', ...settings }
-  const program = { command: [join(bin, 'postgres'), '-D', data, ...Object.entries(set).flatMap(([name, value]) => ['-c', `${name}=${value}`])], cwd: folder, port, ...owner }
+  const server = { command: [join(bin, 'postgres'), '-D', data, ...Object.entries(set).flatMap(([name, value]) => ['-c', `${name}=${value}`])], cwd: folder, port, ...owner }
   // It accepts connections before it answers them.
   const start = async (): Promise<Running> => {
-    const started = await Running.start(program)
+    const started = await Running.start(server)
     while (spawnSync(join(bin, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)]).status !== 0) await sleep(20)
     return started
   }
