@@ -2,11 +2,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../free-port.ts'
+import { accepts, signalGroup } from '../services/place.ts'
 import { pemPath } from '../tls.ts'
 import type { Place } from './configuration.ts'
 
@@ -118,17 +118,4 @@ class Running {
     signalGroup(pid!, 'SIGKILL')
     groups.delete(pid!)
   }
-}
-
-function signalGroup (group: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-group, signal)
-  } catch {}
-}
-
-async function accepts (port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  const accepted = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'close').then(() => false)]).catch(() => false)
-  socket.destroy()
-  return accepted
 }

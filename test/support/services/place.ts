@@ -45,7 +45,7 @@ export class Running {
   static async start ({ command, cwd, port, uid, gid }: Program): Promise<Running> {
     let output = ''
     const child = spawn(command[0]!, command.slice(1), { cwd, env: ownEnv(), detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...uid !== undefined && { uid }, ...gid !== undefined && { gid } })
-    const end = (): void => signal(child.pid!, 'SIGKILL')
+    const end = (): void => signalGroup(child.pid!, 'SIGKILL')
     process.once('exit', end)
     child.once('exit', () => { process.removeListener('exit', end) })
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => { output = `${output}${text.toString()}`.slice(-10_000) })
@@ -63,7 +63,7 @@ export class Running {
   }
 
   signal (name: NodeJS.Signals): void {
-    signal(this.pid, name)
+    signalGroup(this.pid, name)
   }
 
   async kill (): Promise<void> {
@@ -72,13 +72,15 @@ export class Running {
   }
 }
 
-function signal (group: number, name: NodeJS.Signals): void {
+/** To a process and its children, if they are still there. */
+export function signalGroup (group: number, name: NodeJS.Signals): void {
   try {
     process.kill(-group, name)
   } catch {}
 }
 
-async function accepts (port: number): Promise<boolean> {
+/** Whether somebody listens there, on this machine. */
+export async function accepts (port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   const accepted = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'close').then(() => false)]).catch(() => false)
   socket.destroy()
