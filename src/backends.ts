@@ -87,9 +87,10 @@ export async function openView (name: string): Promise<LogView> {
   return new StoreView(nameOf(name), store)
 }
 
-/** Without its password. */
+/** Without its password, and without the query, which may have one too. */
 function nameOf (url: string): string {
   const name = new URL(url)
+  name.search = ''
   if (name.password !== '') name.password = '***'
   return name.href
 }

@@ -5,7 +5,7 @@ import type { LogView } from '../changelog/view.ts'
 import type { Retention } from '../config.ts'
 import { SyncError } from '../errors.ts'
 import { CommandError } from './exit.ts'
-import { masked } from './masked.ts'
+import { maskedPlace } from './masked.ts'
 
 /** The option by which every command is told its log. */
 export const dbOption = {
@@ -73,10 +73,10 @@ async function backendOf (name: string, retention: Retention | undefined, replic
   try {
     return await openBackend(name, retention, replica)
   } catch (error) {
-    throw new CommandError('usage', `cannot open the change log ${masked(name)}: ${(error as Error).message}`, error)
+    throw new CommandError('usage', `cannot open the change log ${maskedPlace(name)}: ${(error as Error).message}`, error)
   }
 }
 
 function refusal (name: string, error: unknown, hint?: string): CommandError {
-  return new CommandError('log', `cannot open the change log ${masked(name)}: ${(error as Error).message}${hint === undefined ? '' : `. ${hint[0]!.toUpperCase()}${hint.slice(1)}`}`, error)
+  return new CommandError('log', `cannot open the change log ${maskedPlace(name)}: ${(error as Error).message}${hint === undefined ? '' : `. ${hint[0]!.toUpperCase()}${hint.slice(1)}`}`, error)
 }

@@ -2,7 +2,7 @@
 import { SyncError } from '../errors.ts'
 import { version } from '../server.ts'
 import { requestOf } from './arguments.ts'
-import type { World } from './command.ts'
+import type { Environment, World } from './command.ts'
 import { CommandError, exitCodes, UsageError } from './exit.ts'
 import { commandHelp, programHelp } from './help.ts'
 import { masked } from './masked.ts'
@@ -18,9 +18,15 @@ export async function runProgram (argv: readonly string[], world: World): Promis
     if ((error as NodeJS.ErrnoException | null)?.code === 'EPIPE') return exitCodes.ok
     if (!(error instanceof CommandError) && !(error instanceof SyncError)) throw error
     const hint = error instanceof UsageError ? '\nTry pocket-server --help' : ''
-    await world.stderr.write(`pocket-server: ${harmlessLines(masked(error.message))}${hint}\n`)
+    await world.stderr.write(`pocket-server: ${harmlessLines(masked(error.message, wordsOf(argv, world.env)))}${hint}\n`)
     return exitCodes[error instanceof CommandError ? error.kind : 'failed']
   }
+}
+
+/** What was said on the command line and in its variables. */
+function wordsOf (argv: readonly string[], env: Environment): string[] {
+  const given = argv.flatMap(word => word.startsWith('--') ? word.slice(word.indexOf('=') + 1) : word)
+  return [...given, ...Object.entries(env).flatMap(([name, value]) => name.startsWith('POCKET_') && value !== undefined ? value : [])]
 }
 
 async function run (argv: readonly string[], world: World): Promise<number> {

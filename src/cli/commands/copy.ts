@@ -3,7 +3,7 @@ import { copyLog } from '../../copy.ts'
 import { command, type World } from '../command.ts'
 import { exitCodes } from '../exit.ts'
 import { jsonOption } from '../log.ts'
-import { masked } from '../masked.ts'
+import { maskedPlace } from '../masked.ts'
 import { onFiles } from '../on-files.ts'
 import { ProgressBar } from '../progress.ts'
 import { count, counted, harmless, writeJson } from '../terminal.ts'
@@ -36,7 +36,7 @@ file use backup, which takes them along. Copies one log: where each tenant has i
     try {
       const { taken, facts, resumed } = await onFiles(() => copyLog(from, to, { tenant: options.tenant, signal, onProgress: progress => line.at(progress) }))
       await line.end()
-      if (options.json) await writeJson(stdout, JSON.stringify({ from: masked(from), to: masked(to), head: facts.head, resumed, taken }))
+      if (options.json) await writeJson(stdout, JSON.stringify({ from: maskedPlace(from), to: maskedPlace(to), head: facts.head, resumed, taken }))
       else await stdout.write(readable({ from, to, taken, head: facts.head, resumed }))
       return exitCodes.ok
     } catch (error) {
@@ -83,8 +83,8 @@ class CopyLine {
 function readable ({ from, to, taken, head, resumed }: { from: string, to: string, head: number } & Pick<MoveProgress, 'taken' | 'resumed'>): string {
   const kinds = Object.keys(plurals) as Array<keyof typeof plurals>
   const copied = kinds.map(kind => counted(taken[kind], plurals[kind].replace(/ies$/, 'y').replace(/s$/, ''), plurals[kind])).join(', ')
-  const source = harmless(masked(from))
-  return `copied ${copied}${resumed ? ' (on top of what had come before)' : ''}: ${harmless(masked(to))} holds the whole log up to sequence ${head}
+  const source = harmless(maskedPlace(from))
+  return `copied ${copied}${resumed ? ' (on top of what had come before)' : ''}: ${harmless(maskedPlace(to))} holds the whole log up to sequence ${head}
 Start all nodes with it as --db: clients go on where they were. Serve ${source} no more: what is written there from now on is missing here.
 The audit chain begins anew: keep ${source} for what was sealed there.
 `

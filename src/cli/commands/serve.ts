@@ -10,7 +10,7 @@ import { edgeOf, edgeOptions, watchTls } from '../edge.ts'
 import { CommandError, exitCodes } from '../exit.ts'
 import { isShown, jwtFiles, jwtOf, jwtOptions } from '../jwt.ts'
 import { dbOption, openForWriting } from '../log.ts'
-import { masked } from '../masked.ts'
+import { maskedPlace } from '../masked.ts'
 import { publicOf, publicOption } from '../public.ts'
 import { retentionOf, retentionOptions } from '../retention.ts'
 import { strategyOf, strategyOption } from '../strategy.ts'
@@ -64,7 +64,7 @@ export const serve = command({
     }
     try {
       const { url } = await pocket.listen(port, options.host)
-      await world.stdout.write(`pocket-server ${version} listens on ${url} (${masked(options.db)})\n`)
+      await world.stdout.write(`pocket-server ${version} listens on ${url} (${maskedPlace(options.db)})\n`)
     } catch (error) {
       await close()
       throw new CommandError('address', `cannot listen on ${options.host}:${port}: ${addressTrouble(error as NodeJS.ErrnoException)}`, error)
