@@ -11,6 +11,7 @@ import { Filing } from './postgres/filing.ts'
 import { Lineage } from './postgres/lineage.ts'
 import { resolveOptions, type PostgresOptions } from './postgres/options.ts'
 import { LogParts } from './postgres/parts.ts'
+import { placeOf } from './postgres/place.ts'
 import { CommitQueue } from './postgres/queue.ts'
 import { Reader } from './postgres/reader.ts'
 import { Server } from './postgres/server.ts'
@@ -75,7 +76,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
     this.#filing = new Filing(server, this.#lineage)
     this.#parts = new LogParts(server, this.#lineage)
     this.#arrivals = new Arrivals(server, this.#lineage)
-    const writer = new Writer(this.#lineage, server)
+    const writer = new Writer(this.#lineage, this.#filing, server)
     this.#queue = new CommitQueue(async jobs => {
       await this.#begin()
       return await writer.commit(jobs)
@@ -103,6 +104,11 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   async facts (): Promise<LogFacts> {
     this.#requireOpen()
     return await this.#parts.facts()
+  }
+
+  async place (): Promise<string> {
+    this.#requireOpen()
+    return await placeOf(this.#server, this.#lineage)
   }
 
   async part (from: string | null, size: number): Promise<MovedPart> {

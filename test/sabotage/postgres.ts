@@ -52,5 +52,13 @@ export const sabotages: readonly Sabotage[] = [
     replace: '',
     test: faults,
     title: 'promise 7 (Isolated): a connection that is ended as soon as it is made'
+  },
+  {
+    breaks: 'promise 6 (Private), PostgreSQL: an old node goes on to file by its channels what a new one has filed by others',
+    file: 'src/changelog/postgres/writer.ts',
+    find: 'return filedAs !== null && filedBy !== null && filedBy !== filedAs',
+    replace: 'return filedAs === null && filedBy === null && filedBy !== filedAs',
+    test: faults,
+    title: 'promise 6 (Private): a node whose channels are not those'
   }
 ]

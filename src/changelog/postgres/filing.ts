@@ -33,6 +33,7 @@ export class Filing {
   readonly #remove: Statement
   readonly #rename: Statement
   readonly #finish: Statement
+  #filedAs: string | null = null
 
   constructor (server: Server, lineage: Lineage) {
     const { schema } = server.options
@@ -52,7 +53,17 @@ export class Filing {
     this.#finish = statement(schema, 'UPDATE pocket.logs SET filed_by = $2, channels = true WHERE log = $1')
   }
 
+  /** The name under which this node files what it commits; null before `run` and where it files nothing. */
+  get filedAs (): string | null {
+    return this.#filedAs
+  }
+
   async run (task: Task, filedBy: () => Promise<string>): Promise<void> {
+    await this.#run(task, filedBy)
+    this.#filedAs = task.name
+  }
+
+  async #run (task: Task, filedBy: () => Promise<string>): Promise<void> {
     for (;;) {
       task.goOn()
       if (await filedBy() === task.name) return

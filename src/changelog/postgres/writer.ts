@@ -1,7 +1,9 @@
 /** Commits a group of pushes: the log is locked, what they rest on is looked up, and all their rows are written at once. */
+import { SyncError } from '../../errors.ts'
 import type { Committed, NewEntry } from '../changelog.ts'
 import { blobs, flags, numbers, texts } from './arrays.ts'
 import type { Connection } from './connection.ts'
+import type { Filing } from './filing.ts'
 import { Group, headName, keyName, type Job, type Lookup, type Place, type PushRecord } from './group.ts'
 import { JournalWriter } from './journal.ts'
 import type { Held, Lineage } from './lineage.ts'
@@ -16,6 +18,7 @@ const PRUNED_PER_PUSH = 3
 export class Writer {
   readonly #lineage: Lineage
   readonly #journal: JournalWriter
+  readonly #filing: Filing
   readonly #retention: number
   readonly #places: Statement
   readonly #members: Statement
@@ -23,8 +26,9 @@ export class Writer {
   readonly #write: Statement
   readonly #file: Statement
 
-  constructor (lineage: Lineage, { options: { schema, journalBytes, pushRetention } }: Server) {
+  constructor (lineage: Lineage, filing: Filing, { options: { schema, journalBytes, pushRetention } }: Server) {
     this.#lineage = lineage
+    this.#filing = filing
     this.#journal = new JournalWriter(schema, journalBytes)
     this.#retention = pushRetention
     // OFFSET 0 keeps each look one probe of an index, however the tables are judged.
@@ -43,14 +47,26 @@ export class Writer {
   }
 
   /** All of the group in one transaction; when it throws, nothing is written, or after a failed COMMIT it is unknown. */
-  commit (jobs: readonly Job[]): Promise<Committed[]> {
-    return this.#lineage.hold(async (connection, held) => {
+  async commit (jobs: readonly Job[]): Promise<Committed[]> {
+    const results = await this.#lineage.hold(async (connection, held) => {
+      if (this.#isOutdated(held)) {
+        await connection.script('ROLLBACK')
+        return null
+      }
       const group = new Group(held, await this.#lookUp(connection, held, jobs))
       const results = jobs.map(job => group.decide(job))
       if (group.pushes.length === 0) await connection.script('ROLLBACK')
       else await this.#keep(connection, group, held)
       return results
     })
+    if (results === null) throw new SyncError('storage_unavailable', { detail: 'the documents have been filed by another "channels" than this node\'s, as in a rolling upgrade: restart this node with the new one' })
+    return results
+  }
+
+  /** A newer node has filed all anew: what is filed by the old rule now would stay there for ever, for others to see. */
+  #isOutdated ({ filedBy }: Held): boolean {
+    const { filedAs } = this.#filing
+    return filedAs !== null && filedBy !== null && filedBy !== filedAs
   }
 
   async #lookUp (connection: Connection, held: Held, jobs: readonly Job[]): Promise<Lookup> {
