@@ -1,26 +1,53 @@
 /** A whole log from one place to another, by their names. */
 import { openBackend, pathOf, tenantLog } from './backends.ts'
 import { moveLog, type Moved, type MoveOptions } from './changelog/move.ts'
-import { isMovable, type MovableStore } from './changelog/moving.ts'
+import { holdsAll, isMovable, type LogFacts, type MovableStore } from './changelog/moving.ts'
+import { SyncError } from './errors.ts'
 
 export interface CopyOptions extends MoveOptions {
   /** Whose log, where both places have one for each tenant. */
   readonly tenant?: string | undefined
 }
 
+export interface Copied extends Moved {
+  /** An earlier run had ended, whose answer may have been lost: nothing was done. */
+  readonly already: boolean
+}
+
+const NOTHING = { kind: null, sequence: 0, taken: { entry: 0, identity: 0, channel: 0, push: 0, journal: 0 }, resumed: false } as const
+
 /**
  * Copies the log with everything in it: see `moveLog`.
  * @throws TypeError when the two places do not go together, SyncError when one of them fails
  */
-export async function copyLog (from: string, to: string, { tenant, ...options }: CopyOptions = {}): Promise<Moved> {
+export async function copyLog (from: string, to: string, { tenant, ...options }: CopyOptions = {}): Promise<Copied> {
   requireTwoPlaces(from, to)
   const source = await movable(from, tenant)
   const target = await movable(to, tenant)
   try {
-    return await moveLog(source, target, options)
+    await source.openAtRest()
+    const facts = await source.facts()
+    const place = await source.place?.()
+    const there = await lookedAt(await movable(to, tenant))
+    if (place !== undefined && there?.place === place) throw new TypeError('both places are the same log, by two names')
+    if (there !== null && holdsAll(there.facts, facts)) return { ...NOTHING, head: facts.head, facts, already: true }
+    return { ...await moveLog(source, target, options), already: false }
   } finally {
     await source.close()
     await target.close()
+  }
+}
+
+/** @returns null where there is no whole log that can be looked at */
+async function lookedAt (store: MovableStore): Promise<{ facts: LogFacts, place: string | undefined } | null> {
+  try {
+    await store.openAtRest()
+    return { facts: await store.facts(), place: await store.place?.() }
+  } catch (error) {
+    if (error instanceof SyncError) return null
+    throw error
+  } finally {
+    await store.close()
   }
 }
 

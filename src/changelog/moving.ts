@@ -3,6 +3,7 @@
  * pushes, channel rows and journal, so that each checkpoint, repeat and history goes on where it was. What a store
  * makes of its own entries (checksums, an audit chain) does not move: the target makes it anew.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { sha256 } from './entry.ts'
 import type { ChangeStore, Epoch, JournalRow, StoredEntry } from './changelog.ts'
 
@@ -78,6 +79,11 @@ export interface MovableStore extends ChangeStore {
   openAtRest (): Promise<void>
   facts (): Promise<LogFacts>
   /**
+   * After `openAtRest`: the same for two stores exactly when they are of one log in one place, by whatever names it was
+   * reached. Only of a log on a server: of a file, the lock tells.
+   */
+  place? (): Promise<string>
+  /**
    * A part of the log: entries first, in sequence order, then the other kinds, each in an order of its own. Every
    * identity by which a repeat is known is a record, also one that the store itself derives from a head.
    * @param from `next` of the part before; null for the first
@@ -105,6 +111,15 @@ export interface MovableStore extends ChangeStore {
 
 export function isMovable (store: ChangeStore): store is MovableStore {
   return 'part' in store && 'take' in store
+}
+
+/** Whether all of the source is at a target, where nodes may serve it by now. */
+export function holdsAll (target: LogFacts, source: LogFacts): boolean {
+  const own = target.epochs[source.epochs.length]
+  if (own === undefined) return isDeepStrictEqual(sourceOf(target), sourceOf(source))
+  return sourceOf(target).log === sourceOf(source).log && own.first === source.head + 1 &&
+    isDeepStrictEqual(target.epochs.slice(0, source.epochs.length), source.epochs) &&
+    target.journalHead >= source.journalHead && target.horizon >= source.horizon
 }
 
 /** By the log's secret and everything that changes when it is served, the epochs above all. */

@@ -8,6 +8,7 @@ import { appendedPush, appendedSequence } from './entry.ts'
 import type { LogFacts, MovableStore, MovedPart, MovedRecord, MoveSource } from './moving.ts'
 import type { LogServer, NetworkedStore, TenantStore } from './networked.ts'
 import { Commits } from './redis/commits.ts'
+import { PLACE } from './redis/lua/place.ts'
 import { closedFailure } from './redis/failure.ts'
 import { keysOf } from './redis/layout.ts'
 import { resolveOptions, type RedisLogOptions, type Resolved } from './redis/options.ts'
@@ -157,6 +158,10 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
 
   facts (): Promise<LogFacts> {
     return this.#during(() => this.#mover.facts())
+  }
+
+  place (): Promise<string> {
+    return this.#during(async () => String(await this.#session.run(PLACE, [])))
   }
 
   part (from: string | null, size: number): Promise<MovedPart> {

@@ -8,7 +8,7 @@ import type { HeadKey, NewEntry, Push } from '../../src/changelog/changelog.ts'
 import { contentOf } from '../../src/changelog/entry.ts'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
 import { moveLog } from '../../src/changelog/move.ts'
-import { sourceOf, type MovableStore, type MovedRecord } from '../../src/changelog/moving.ts'
+import { holdsAll, sourceOf, type MovableStore, type MovedRecord } from '../../src/changelog/moving.ts'
 import { openDatabase } from '../../src/changelog/sqlite/driver.ts'
 import { openView } from '../../src/changelog/sqlite/view.ts'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
@@ -181,4 +181,21 @@ t.test('one process holds a file that moves: neither end can be served meanwhile
   await target.store.begin({ log: 'a', state: 'b' })
   await target.store.take([half], 'c')
   await t.rejects(new SqliteChangeLog(target.path).open(), /already open|has not ended/)
+})
+
+t.test('move: a whole copy is known as one, also once it was served, and never where the source went on', async t => {
+  const source = new MemoryChangeLog()
+  const other = new MemoryChangeLog()
+  for (const store of [source, other]) await write(store, [put('a', 1)])
+  const target = new MemoryChangeLog()
+  await moveLog(source, target)
+  const facts = await source.facts()
+  await target.open()
+  t.ok(holdsAll(facts, facts) && holdsAll(await target.facts(), facts))
+  await write(target, [put('b', 1)])
+  t.ok(holdsAll(await target.facts(), facts), 'served since')
+  t.notOk(holdsAll(await target.facts(), await other.facts()), 'another log')
+  await write(source, [put('b', 2)])
+  t.notOk(holdsAll(await target.facts(), await source.facts()), 'written since')
+  t.notOk(holdsAll(facts, await source.facts()))
 })

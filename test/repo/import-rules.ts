@@ -43,7 +43,7 @@ const rules: readonly Rule[] = [
   { files: /^src\/sync\//, may: only('src/sync/.*', 'schema/.*', 'src/errors\\.ts', ports, 'node:(buffer|crypto|events|util)'), types: only('src/(access|audit-event|collections|config|validation)\\.ts') },
   { files: /^src\/http\//, may: only('src/http/.*', 'src/auth/.*', 'src/sync/.*', 'schema/.*', 'src/errors\\.ts', 'src/config\\.ts', ports, 'fastify', '@fastify/.*', '@scalar/fastify-api-reference', '@sinclair/typebox', 'ajv', 'yaml', 'node:http2?', 'node:net', 'node:tls', platform), types: only('src/(access|edge)\\.ts') },
   { files: /^src\/backends\.ts$/, may: only('src/config\\.ts', 'src/errors\\.ts', ports, platform), late: only('src/changelog/.*', 'src/pubsub/.*', 'src/coordination/.*', 'src/drivers/.*') },
-  { files: /^src\/copy\.ts$/, may: only('src/backends\\.ts', 'src/changelog/move\\.ts', ports) },
+  { files: /^src\/copy\.ts$/, may: only('src/(backends|errors)\\.ts', 'src/changelog/move\\.ts', ports) },
   { files: /^src\/(server|server-types|lifecycle|compose|local)\.ts$/, may: only('src/(compose|lifecycle|server-types|config|errors|backends)\\.ts', 'src/http/.*', 'src/auth/.*', 'src/sync/.*', 'src/pubsub/memory\\.ts', ports, 'src/metrics/.*', 'src/tenants/.*', 'schema/.*', 'fastify', 'node:http', 'node:net', platform), types: only('src/edge\\.ts'), late: only('src/changelog/.*') },
   { files: /^src\/tenants\//, may: only('src/tenants/.*', 'src/(compose|errors)\\.ts', 'src/auth/user\\.ts', 'src/http/descriptors\\.ts', 'src/sync/.*', ports, platform), types: only('src/http/services\\.ts') },
   { files: /^src\/doctor\//, may: only('src/doctor/.*', 'src/client/sse-parser\\.ts', 'schema/version\\.ts', 'node:(crypto|dns/promises|http|http2|https|net|tls)') },

@@ -34,10 +34,10 @@ file use backup, which takes them along. Copies one log: where each tenant has i
     const line = new CopyLine(world)
     const { signal, stdout, stderr } = world
     try {
-      const { taken, facts, resumed } = await onFiles(() => copyLog(from, to, { tenant: options.tenant, signal, onProgress: progress => line.at(progress) }))
+      const { taken, facts, resumed, already } = await onFiles(() => copyLog(from, to, { tenant: options.tenant, signal, onProgress: progress => line.at(progress) }))
       await line.end()
-      if (options.json) await writeJson(stdout, JSON.stringify({ from: maskedPlace(from), to: maskedPlace(to), head: facts.head, resumed, taken }))
-      else await stdout.write(readable({ from, to, taken, head: facts.head, resumed }))
+      if (options.json) await writeJson(stdout, JSON.stringify({ from: maskedPlace(from), to: maskedPlace(to), head: facts.head, resumed, already, taken }))
+      else await stdout.write(readable({ from, to, taken, head: facts.head, resumed, already }))
       return exitCodes.ok
     } catch (error) {
       await line.end()
@@ -80,11 +80,11 @@ class CopyLine {
   }
 }
 
-function readable ({ from, to, taken, head, resumed }: { from: string, to: string, head: number } & Pick<MoveProgress, 'taken' | 'resumed'>): string {
+function readable ({ from, to, taken, head, resumed, already }: { from: string, to: string, head: number, already: boolean } & Pick<MoveProgress, 'taken' | 'resumed'>): string {
   const kinds = Object.keys(plurals) as Array<keyof typeof plurals>
   const copied = kinds.map(kind => counted(taken[kind], plurals[kind].replace(/ies$/, 'y').replace(/s$/, ''), plurals[kind])).join(', ')
   const source = harmless(maskedPlace(from))
-  return `copied ${copied}${resumed ? ' (on top of what had come before)' : ''}: ${harmless(maskedPlace(to))} holds the whole log up to sequence ${head}
+  return `${already ? 'already copied' : `copied ${copied}${resumed ? ' (on top of what had come before)' : ''}`}: ${harmless(maskedPlace(to))} holds the whole log up to sequence ${head}
 Start all nodes with it as --db: clients go on where they were. Serve ${source} no more: what is written there from now on is missing here.
 The audit chain begins anew: keep ${source} for what was sealed there.
 `
