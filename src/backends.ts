@@ -24,7 +24,7 @@ export async function openBackend (name: string, retention: Retention = defaultR
   }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(name)?.[1]?.toLowerCase()
   const tenant = name.indexOf(TENANT)
-  if (tenant !== -1 && pathOf(name) === null) return ofTenant(await openBackend(name.slice(0, tenant), retention, replica), decodeURIComponent(name.slice(tenant + TENANT.length)))
+  if (tenant !== -1 && pathOf(name) === null) return ofTenant(await openBackend(name.slice(0, tenant), retention, replica), tenantIn(name.slice(tenant + TENANT.length)))
   if (scheme === 'postgres' || scheme === 'postgresql') {
     const { PostgresChangeLog } = await import('./changelog/postgres.ts')
     return new PostgresChangeLog(name, { pushRetention: retention.pushes, ...replica !== undefined && { replica } })
@@ -56,6 +56,15 @@ export async function tenantLog (name: string, tenant: string): Promise<string> 
   if (path === null) return `${name}${TENANT}${encodeURIComponent(tenant)}`
   const { tenantPath } = await import('./changelog/sqlite/tenant.ts')
   return tenantPath(path, tenant)
+}
+
+/** @throws TypeError when it is not encoded as in a URL */
+function tenantIn (encoded: string): string {
+  try {
+    return decodeURIComponent(encoded)
+  } catch {
+    throw new TypeError(`"${encoded}" after ${TENANT} is no name of a tenant as a URL has it: write % as %25`)
+  }
 }
 
 /** Alone: what it shares with others is closed with it. */

@@ -66,6 +66,7 @@ function requireTwoPlaces (from: string, to: string): void {
 
 /** Who comes there is no part of where it is. */
 function addressOf (name: string): string {
+  if (!URL.canParse(name)) throw new TypeError(`${name} is no URL: in a password write @ as %40, / as %2F, " as %22 and so on`)
   const { protocol, host, pathname, search, hash } = new URL(name)
   return `${protocol.replace('postgresql', 'postgres')}//${host}${pathname}${search}${hash}`
 }

@@ -12,6 +12,10 @@ t.test('promise 9 (Clear): copy refuses what cannot be meant, and creates nothin
   t.match(await runHere(['copy', ':memory:', there]), { code: 2, stderr: /memory/ })
   t.match(await runHere(['copy', 'postgres://a:b@host/db', 'postgresql://c@host/db']), { code: 2, stderr: /the same/ })
   t.match(await runHere(['copy', here, 'mysql://host']), { code: 2, stderr: /no change log "mysql:"/ })
+  t.match(await runHere(['copy', 'redis://[bad', 'redis://host']), { code: 2, stderr: /is no URL/ })
+  for (const command of [['copy', here, 'redis://host#tenant=%zz'], ['stats', '--db', 'redis://host#tenant=%zz'], ['serve', '--db', 'postgres://host/db#tenant=%zz']]) {
+    t.match(await runHere(command), { code: 2, stderr: /"%zz" after #tenant= .*%25/ })
+  }
   t.match(await runHere(['copy', here]), { code: 2, stderr: /<from> <to>/ })
   t.notOk(existsSync(here) || existsSync(there))
 })
