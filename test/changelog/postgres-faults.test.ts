@@ -75,4 +75,47 @@ function run (url: string): void {
     await write(old, [put('upgraded', 1, { channels: ['eve'] })])
     await write(fresh.tenant('unfiled'), [put('a', 1)])
   })
+
+  t.test('epochs: of a log that was taken back, one begins though a node commits first that had seen no more', async t => {
+    const client = new pg.Client(url)
+    await client.connect()
+    t.teardown(() => client.end())
+    await client.query('CREATE ROLE plain LOGIN; GRANT CREATE ON DATABASE postgres TO plain')
+    const plain = url.replace(/\/\/[^@]*@/, '//plain@')
+    const [busy, idle] = [await openLog(t, plain, { schema: 'back' }), await openLog(t, plain, { schema: 'back' })]
+    await write(busy, [put('a', 1)])
+    await read(idle)
+    const { rows } = await client.query("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'back'")
+    for (const { name } of rows) await client.query(`CREATE TEMP TABLE "of ${name}" AS SELECT * FROM back.${name}`)
+    await write(busy, [put('lost', 1)])
+    const before = await busy.epochs()
+    await client.query('BEGIN')
+    for (const { name } of rows) await client.query(`TRUNCATE back.${name}; INSERT INTO back.${name} SELECT * FROM "of ${name}"`)
+    await client.query('COMMIT')
+    for (const id of ['b', 'c']) await write(idle, [put(id, 1)])
+    const page = await read(busy)
+    t.strictSame(page.rows.map(({ entry }) => entry.documentId), ['a', 'b', 'c'])
+    t.strictSame(page.epochs.slice(before.length).map(({ first }) => first), [2], 'who was at the lost one is beyond the end of its epoch')
+  })
+
+  t.test('epochs: of a log that is opened without end, those in which nothing was written are kept in bounds', async t => {
+    const root = await openLog(t, url)
+    const written = root.tenant('opened')
+    await write(written, [put('a', 1)])
+    const [first] = await written.epochs()
+    const client = new pg.Client(url)
+    await client.connect()
+    t.teardown(() => client.end())
+    await client.query("INSERT INTO pocket.epochs SELECT l.log, n, 'e' || n, 2, 1 FROM pocket.logs l, generate_series(2, 1100) n WHERE l.name = 'opened'; UPDATE pocket.logs SET epoch = 'e1100' WHERE name = 'opened'")
+    const counts: number[] = []
+    let log = written
+    for (let i = 0; i < 15; i++) {
+      log = root.tenant('opened')
+      counts.push((await log.epochs()).length)
+      await log.close()
+    }
+    t.ok(counts.at(-1)! <= counts[0]!, `${counts}`)
+    t.strictSame((await written.epochs())[0], first, 'the one in which something was written stays')
+    t.strictSame((await read(written)).rows.length, 1)
+  })
 }

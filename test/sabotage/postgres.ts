@@ -60,5 +60,13 @@ export const sabotages: readonly Sabotage[] = [
     replace: 'return filedAs === null && filedBy === null && filedBy !== filedAs',
     test: faults,
     title: 'promise 6 (Private): a node whose channels are not those'
+  },
+  {
+    breaks: 'epochs, PostgreSQL: a table that was restored counts as the one it was',
+    file: 'src/changelog/postgres/lineage.ts',
+    find: " || '/' || coalesce(pg_relation_filenode(l.tableoid), 0)",
+    replace: '',
+    test: faults,
+    title: 'epochs: of a log that was taken back, one begins'
   }
 ]

@@ -16,8 +16,13 @@ import { fromText, toText } from './text.ts'
 /** What every answer about the present is made of; `$2` is the connection's system, `$3` the newest epoch that is known. */
 export const STATE = `l.head, l.horizon, l.history_horizon, l.epoch, CASE WHEN l.epoch = $3::text THEN NULL ELSE
   (SELECT json_agg(json_build_array(p.id, p.first, p.started) ORDER BY p.number)::text FROM pocket.epochs p WHERE p.log = l.log) END`
-/** Of a primary: the server and timeline under which the newest epoch began are these. */
-export const SAME_SERVER = "(l.server = $2::text || '/' || pocket.timeline() AND l.move_source IS NULL)"
+/**
+ * Where the log `l` lies: the timeline, which a fail-over changes, the server's start, which a disk of an earlier moment
+ * takes, and the table with its file, which a restored dump makes anew. An epoch too many harms nobody.
+ */
+const WHERE = "'/' || pocket.timeline() || '/' || (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::int8 || '/' || l.tableoid || '/' || coalesce(pg_relation_filenode(l.tableoid), 0)"
+/** Of a primary: the newest epoch began where the log lies now. */
+export const SAME_SERVER = `(l.server = $2::text || ${WHERE} AND l.move_source IS NULL)`
 
 /** The log as one snapshot showed it. */
 export interface LogState {
@@ -47,6 +52,10 @@ export interface Held {
 class Misfit extends Error {}
 
 const ATTEMPTS = 3
+/** Of epochs in which nothing was written so many are kept: a tenant's log may be opened and closed without end. */
+const KEPT_EPOCHS = 1000
+/** One comes, one may go: so few are looked at. */
+const LOOKED_AT = 10
 
 export class Lineage {
   /** The log by the hash of its name. */
@@ -75,9 +84,12 @@ export class Lineage {
     this.#create = statement(schema, `INSERT INTO pocket.logs (log, name, secret, head, horizon, history_horizon)
       SELECT $1, $2, $3, e.newest, e.newest, e.newest FROM (SELECT coalesce(max(sequence), 0) AS newest FROM pocket.entries WHERE log = $1) e ON CONFLICT DO NOTHING`)
     this.#row = statement(schema, `SELECT l.head, l.epoch, ${SAME_SERVER}, l.name, l.move_source IS NOT NULL FROM pocket.logs l WHERE l.log = $1 FOR UPDATE`)
-    this.#begin = statement(schema, `WITH begun AS (INSERT INTO pocket.epochs (log, number, id, first, started)
-      SELECT $1, coalesce(max(p.number), 0) + 1, $2, $3, $4 FROM pocket.epochs p WHERE p.log = $1)
-      UPDATE pocket.logs SET epoch = $2, server = $5::text || '/' || pocket.timeline() WHERE log = $1`)
+    this.#begin = statement(schema, `WITH newest AS (SELECT coalesce(max(p.number), 0) AS number FROM pocket.epochs p WHERE p.log = $1),
+      pruned AS (DELETE FROM pocket.epochs p USING newest WHERE p.log = $1 AND p.number BETWEEN newest.number - ${KEPT_EPOCHS + LOOKED_AT} AND newest.number - ${KEPT_EPOCHS}
+        AND p.first = (SELECT n.first FROM pocket.epochs n WHERE n.log = $1 AND n.number > p.number ORDER BY n.number LIMIT 1)),
+      begun AS (INSERT INTO pocket.epochs (log, number, id, first, started)
+      SELECT $1, number + 1, $2, $3, $4 FROM newest)
+      UPDATE pocket.logs l SET epoch = $2, server = $5::text || ${WHERE} WHERE log = $1`)
     this.#state = statement(schema, `SELECT ${STATE}, ${SAME_SERVER} FROM pocket.logs l WHERE l.log = $1`)
   }
 
@@ -133,7 +145,7 @@ export class Lineage {
       let known = this.#known
       const lock = (system: string): string => {
         known = this.#known
-        return `SELECT l.head, l.epoch, l.server = '${system}' || '/' || pocket.timeline() AND l.move_source IS NULL, l.channels, l.filed_by, l.journal_head, l.journal_bytes FROM pocket.logs l WHERE l.log = ${this.log} FOR UPDATE`
+        return `SELECT l.head, l.epoch, l.server = '${system}' || ${WHERE} AND l.move_source IS NULL, l.channels, l.filed_by, l.journal_head, l.journal_bytes FROM pocket.logs l WHERE l.log = ${this.log} FOR UPDATE`
       }
       try {
         return await this.#server.transaction(lock, async (connection, [row]) => {
