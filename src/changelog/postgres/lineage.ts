@@ -223,6 +223,8 @@ export class Lineage {
     if (row === undefined) return null
     const [head, horizon, historyHorizon, , listed, sameServer] = row as [number, number, number, string, string | null, boolean]
     const epochs = listed === null ? known.epochs : epochsFrom(listed)
+    // Of a log that moves here none has come.
+    if (epochs.length === 0) return null
     if (!this.#resting && (!sameServer || head < known.head || !this.#holdsOwn(epochs))) return null
     if (listed !== null) this.#learn(epochs)
     this.saw(head)
