@@ -13,6 +13,7 @@ export class Watch {
   readonly #session: Session
   #timer: NodeJS.Timeout | undefined
   #closed = false
+  #looked = -Infinity
   /** Under it what was acknowledged can vanish without an error: nothing is served. */
   #refusal: SyncError | null = null
   #detail: string | null = null
@@ -44,6 +45,7 @@ export class Watch {
   }
 
   async #look (): Promise<void> {
+    this.#looked = performance.now()
     const [persistence, memory] = await this.#session.run(CHECK, [])
     const policy = fieldOf(memory, 'maxmemory_policy')
     this.#refusal = policy.startsWith('allkeys') ? evicting(policy) : null
@@ -68,7 +70,10 @@ export class Watch {
     if (this.#closed) return
     clearTimeout(this.#timer)
     const again = (): void => this.#schedule()
-    this.#timer = setTimeout(() => { this.#look().then(again, again) }, this.health().writable ? EVERY_MS : SOON_MS)
+    this.#timer = setTimeout(() => {
+      if (this.health().writable && performance.now() - this.#looked < EVERY_MS) again()
+      else this.#look().then(again, again)
+    }, SOON_MS)
     this.#timer.unref()
   }
 }
