@@ -6,10 +6,26 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 4 (Safe checkpoints), Redis: a restart is not noticed',
     file: 'src/changelog/redis/lua/common.ts',
-    find: "if ARGV[3] == '1' and",
-    replace: "if ARGV[3] == '2' and",
+    find: "if ARGV[5] == '1' and m[2]",
+    replace: "if ARGV[5] == '2' and m[2]",
     test,
     title: 'promise 4 (Safe checkpoints): a Redis that lost acknowledged entries'
+  },
+  {
+    breaks: 'promise 4 (Safe checkpoints), Redis: another entry where this node saw one goes unnoticed',
+    file: 'src/changelog/redis/lua/common.ts',
+    find: "return there ~= '' and there ~= ARGV[4] and place or nil",
+    replace: 'return nil',
+    test: 'test/changelog/redis-back.test.ts',
+    title: 'promise 4 (Safe checkpoints): keys put back from a backup'
+  },
+  {
+    breaks: 'promise 4 (Safe checkpoints), Redis: a fail-over and back is not told from no fail-over',
+    file: 'src/changelog/redis/lua/common.ts',
+    find: " .. string.match(info, 'master_replid:(%x+)')",
+    replace: '',
+    test: 'test/changelog/redis-back.test.ts',
+    title: 'promise 4 (Safe checkpoints): a fail-over and back again'
   },
   {
     breaks: 'promise 4 (Safe checkpoints), Redis: an emptied one goes on under the secret of before',

@@ -7,7 +7,7 @@ import { weightOf } from './commits.ts'
 import { encode, identityKey, keyOf, nameOf } from './entries.ts'
 import { BEGIN, END, FACTS, JOURNAL_AFTER, OWN_IDENTITIES, SCANS, TAKE } from './lua/move.ts'
 import { filedOf, journalRowOf, type Reader } from './reader.ts'
-import { refused, type Session } from './session.ts'
+import { KNOWS_NOTHING, refused, type Session } from './session.ts'
 
 const KINDS = ['entries', 'own', 'identities', 'filed', 'pushes', 'journal'] as const
 type Kind = typeof KINDS[number]
@@ -71,7 +71,7 @@ export class Mover {
   }
 
   async #run (script: typeof BEGIN, args: readonly RedisArgument[]): Promise<any[]> {
-    const [status, ...rest] = await this.#session.run(script, ['', '', '', ...args])
+    const [status, ...rest] = await this.#session.run(script, [...KNOWS_NOTHING, ...args])
     const word = String(status)
     if (word === 'none') throw new TypeError('begin comes before take and end')
     if (word !== 'ok' && word !== 'held') throw refused(word, rest[0])

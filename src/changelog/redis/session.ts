@@ -33,6 +33,25 @@ export interface SessionParts {
   readonly now: () => number
 }
 
+/** How far the log went, as this node has seen it: by that a log that went back is known. */
+interface Known {
+  readonly log: string
+  /** Oldest first; empty while nothing is known. */
+  readonly epochs: readonly Epoch[]
+  /** The highest sequence seen in the newest epoch, and the checksum of that entry, where it has one. */
+  readonly head: number
+  readonly mark: Uint8Array
+}
+
+const NOTHING: Known = { log: '', epochs: [], head: 0, mark: new Uint8Array() }
+
+function told ({ log, epochs, head, mark }: Known): RedisArgument[] {
+  return [log, epochs.at(-1)?.id ?? '', head, mark]
+}
+
+/** What a script is told that takes the log as it is. */
+export const KNOWS_NOTHING: readonly RedisArgument[] = [...told(NOTHING), '0']
+
 /** A log that was restarted again and again under one question is not a log to ask. */
 const ATTEMPTS = 5
 
@@ -47,8 +66,7 @@ export class Session {
   #redis: Promise<Redis> | null = null
   /** Asks without changing anything, also a log of a Redis that was restarted. */
   #atRest = false
-  #log = ''
-  #epochs: readonly Epoch[] = []
+  #known = NOTHING
   #beginning: Promise<void> | null = null
   /** Why there was no answer; null once there is one again. */
   trouble: SyncError | null = null
@@ -85,9 +103,10 @@ export class Session {
   /** @throws SyncError storage_unavailable; a script that writes may then have been run or not */
   async ask (script: Script, args: readonly RedisArgument[] = []): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
-      const [status, state, ...values] = await this.run(script, [this.#log, this.#epochs.length, this.#atRest ? '0' : '1', ...args])
+      const known = this.#known
+      const [status, state, ...values] = await this.run(script, [...told(known), this.#atRest ? '0' : '1', ...args])
       const word = String(status)
-      if (word === 'ok') return { state: this.#stateOf(state), values }
+      if (word === 'ok') return { state: this.#stateOf(state, known), values }
       if ((word !== 'none' && word !== 'restarted') || this.#atRest || attempt === ATTEMPTS) throw refused(word, state)
       // All that waits for the same epoch waits once.
       this.#beginning ??= this.#begin(false).finally(() => { this.#beginning = null })
@@ -123,18 +142,14 @@ export class Session {
   async #begin (always: boolean): Promise<void> {
     const { now } = this.#parts
     const args = [always ? '1' : '0', newEpochId(), now(), randomBytes(32), newEpochId()]
-    const [status, detail] = await this.run(OPEN, ['', '', '', ...args])
+    const [status, detail] = await this.run(OPEN, [...told(this.#known), ...args])
     if (String(status) !== 'ok') throw refused(String(status), detail)
+    this.#known = NOTHING
   }
 
-  #stateOf ([log, head, horizon, historyHorizon, identitiesBefore, filing, filedBy, known, fresh]: any[]): LogState {
-    const name = String(log)
-    if (name !== this.#log || known + fresh.length > this.#epochs.length) {
-      this.#epochs = Object.freeze([...name === this.#log ? this.#epochs.slice(0, known) : [], ...fresh.map(epochOf)])
-      this.#log = name
-    }
-    // An answer that was under way while a later one brought more epochs.
-    const epochs = this.#epochs.slice(0, known + fresh.length)
+  #stateOf ([log, head, horizon, historyHorizon, identitiesBefore, filing, filedBy, mark, fresh]: any[], asked: Known): LogState {
+    const epochs = fresh.length > 0 ? Object.freeze<Epoch[]>(fresh.map(epochOf)) : asked.epochs
+    this.#learn({ log: String(log), epochs, head: Number(head), mark }, asked)
     return {
       head: Number(head),
       horizon: Number(horizon),
@@ -142,8 +157,15 @@ export class Session {
       identitiesBefore: Number(identitiesBefore),
       filing: String(filing),
       filedBy: String(filedBy),
-      epochs: epochs.length === this.#epochs.length ? this.#epochs : epochs
+      epochs
     }
+  }
+
+  /** Of answers that overtook each other the one that saw more counts. */
+  #learn (seen: Known, asked: Known): void {
+    const known = this.#known
+    const same = seen.log === known.log && seen.epochs.at(-1)?.id === known.epochs.at(-1)?.id
+    if (same ? seen.head > known.head : known === asked) this.#known = same ? { ...seen, epochs: known.epochs } : seen
   }
 }
 

@@ -2,9 +2,9 @@
 import { dropping, reading } from '../layout.ts'
 import { PREAMBLE } from './common.ts'
 
-export const STATE = reading(['meta', 'epochs'], PREAMBLE, "return {'ok', state}")
+export const STATE = reading(['meta', 'epochs', 'log'], PREAMBLE, "return {'ok', state}")
 
-export const SECRET = reading(['meta', 'epochs'], PREAMBLE, "return {'ok', state, redis.call('HGET', meta, 'secret')}")
+export const SECRET = reading(['meta', 'epochs', 'log'], PREAMBLE, "return {'ok', state, redis.call('HGET', meta, 'secret')}")
 
 /** Name and identity ('' for none) of each document. */
 export const HEADS = reading(['meta', 'epochs', 'log', 'heads', 'identities'], PREAMBLE, `
@@ -83,10 +83,10 @@ return answers
 `)
 
 /** The sequence of an id that a caller chose; '' when it is none. */
-export const GIVEN = reading(['meta', 'epochs', 'given'], PREAMBLE, "return {'ok', state, redis.call('HGET', given, next_arg()) or ''}")
+export const GIVEN = reading(['meta', 'epochs', 'log', 'given'], PREAMBLE, "return {'ok', state, redis.call('HGET', given, next_arg()) or ''}")
 
 /** Where to begin, how many: names of those that have a head, and where to go on. */
-export const COLLECTIONS = reading(['meta', 'epochs', 'collections', 'of'], PREAMBLE, `
+export const COLLECTIONS = reading(['meta', 'epochs', 'log', 'collections', 'of'], PREAMBLE, `
 local found = redis.call('HSCAN', collections, next_arg(), 'COUNT', 500)
 local answers = {'ok', state, found[1]}
 for i = 1, #found[2], 2 do
@@ -98,7 +98,7 @@ return answers
 `)
 
 /** Below which id, how many, how much; of which collection and document ('' for any), and whether these are asked. */
-export const JOURNAL = reading(['meta', 'epochs', 'journal'], PREAMBLE, `
+export const JOURNAL = reading(['meta', 'epochs', 'log', 'journal'], PREAMBLE, `
 local before, count = next_arg(), next_number()
 local answers = {'ok', state}
 local left = next_number()
@@ -112,7 +112,7 @@ end
 return answers
 `)
 
-export const DISCARD = dropping(['meta', 'epochs', 'journal'], PREAMBLE, `
+export const DISCARD = dropping(['meta', 'epochs', 'log', 'journal'], PREAMBLE, `
 local bytes, gone = tonumber(redis.call('HGET', meta, 'journal_bytes') or 0), 0
 while at < #ARGV do
   local id = next_arg() .. '-0'

@@ -166,7 +166,7 @@ local function commit (push)
   if #push.entries > 0 then
     first = push.sequence > 0 and push.sequence or sequence + 1
     sequence = first + #push.entries - 1
-    redis.call('HSET', meta, 'sequence', text(sequence))
+    redis.call('HSET', meta, 'sequence', text(sequence), 'mark', string.sub(push.entries[#push.entries].body, 1, 4))
     if push.id ~= '' then redis.call('HSET', given, push.id, text(first)) end
     for i, entry in ipairs(push.entries) do put(entry, first + i - 1, current, push.time) end
   end
@@ -185,5 +185,7 @@ export const COMMIT = writing(
 local results = {'ok', state}
 for _ = 1, count do results[#results + 1] = commit(read_push()) end
 prune(3 * count)
+-- What the caller has seen of the log from now on.
+if sequence > tonumber(m[4]) then state[2], state[8] = text(sequence), redis.call('HGET', meta, 'mark') end
 return results
 `)

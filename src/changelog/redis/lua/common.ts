@@ -2,7 +2,7 @@
 
 /** Arguments after the preamble's own, one after the other; numbers as text, which no exponent may come into. */
 const ARGUMENTS = `
-local at = 3
+local at = 5
 local function next_arg () at = at + 1; return ARGV[at] end
 local function next_number () return tonumber(next_arg()) end
 local function text (number) return string.format('%.0f', number) end
@@ -30,22 +30,57 @@ local function channel_place (channel, position, member, name) return struct.pac
 `
 
 /**
- * ARGV[1] and ARGV[2]: the log and how many of its epochs the caller knows. ARGV[3]: '1' where the answer must be of the
- * stretch of history that this run of Redis is in: a server that was restarted, or another one, may have lost what it
- * acknowledged, so an epoch begins before it is asked for anything.
+ * What the caller knows: ARGV[1] the log, ARGV[2] the id of its newest epoch, ARGV[3] the highest sequence it has seen
+ * there and ARGV[4] the checksum of that entry ('' where it does not know). A server may have lost what it acknowledged.
+ * That it did so shows in its run, which a fail-over to another server and back changes too, or in what the caller has
+ * seen: the log went back where the caller's position is good by its epochs, but the entry there is not the one it was.
  */
+export const HISTORY = `
+local function run_of_redis ()
+  local info = redis.call('INFO', 'server', 'replication')
+  return string.match(info, 'run_id:(%x+)') .. string.match(info, 'master_replid:(%x+)')
+end
+local function epoch_of (row)
+  local id, first = string.match(row, '^(%S+) (%d+)')
+  return id, tonumber(first)
+end
+-- Whether it went back, and in which of these epochs at the earliest.
+local function went_back (rows, sequence, mark)
+  local position, place = tonumber(ARGV[3]), nil
+  for i = #rows, 1, -1 do
+    if epoch_of(rows[i]) == ARGV[2] then place = i break end
+  end
+  if not place then return #rows end
+  if place < #rows and select(2, epoch_of(rows[place + 1])) <= position then return nil end
+  if position > sequence then return place end
+  if ARGV[4] == '' then return nil end
+  local there = mark
+  if position < sequence then there = string.sub(redis.call('HGET', log, text(position)) or '', 9, 12) end
+  return there ~= '' and there ~= ARGV[4] and place or nil
+end
+`
+
+/** ARGV[5]: '1' where an epoch must begin before a log that may have lost something is asked for anything. */
 const STATE = `
-local m = redis.call('HMGET', meta, 'log', 'run', 'moving', 'sequence', 'horizon', 'history_horizon', 'identities_before', 'filing', 'filed_by', 'layout', 'channels')
+local m = redis.call('HMGET', meta, 'log', 'run', 'moving', 'sequence', 'horizon', 'history_horizon', 'identities_before', 'filing', 'filed_by', 'layout', 'channels', 'mark')
 if not m[1] then return {'none'} end
 if m[10] ~= '1' then return {'layout', m[10]} end
 if m[3] then return {'moving'} end
-if ARGV[3] == '1' and m[2] ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then return {'restarted'} end
-local known = ARGV[1] == m[1] and tonumber(ARGV[2]) or 0
-local state = {m[1], m[4], m[5], m[6], m[7], m[8], m[9], known, redis.call('LRANGE', epochs, known, -1)}
+if ARGV[5] == '1' and m[2] ~= run_of_redis() then return {'restarted'} end
 local sequence = tonumber(m[4])
+local known = ARGV[1] == m[1] and ARGV[2] ~= ''
+local fresh = redis.call('LRANGE', epochs, -1, -1)
+if known and epoch_of(fresh[1] or '') == ARGV[2] then
+  if ARGV[5] == '1' and went_back(fresh, sequence, m[12] or '') then return {'restarted'} end
+  fresh = {}
+else
+  fresh = redis.call('LRANGE', epochs, 0, -1)
+  if known and ARGV[5] == '1' and went_back(fresh, sequence, m[12] or '') then return {'restarted'} end
+end
+local state = {m[1], m[4], m[5], m[6], m[7], m[8], m[9], m[12] or '', fresh}
 `
 
-export const PREAMBLE = ARGUMENTS + ENTRIES + STATE
+export const PREAMBLE = ARGUMENTS + ENTRIES + HISTORY + STATE
 export const WITHOUT_STATE = ARGUMENTS + ENTRIES
 
 /** Numbers of collections and channels, given as they come. */

@@ -3,7 +3,7 @@ import { dropping } from '../layout.ts'
 import { PREAMBLE } from './common.ts'
 
 /** Only who holds it compacts, so that Redis does not do it all several times. ARGV: who, for how long (ms); 0 ends it. */
-export const HOLD = dropping(['meta', 'epochs', 'compacting'], PREAMBLE, `
+export const HOLD = dropping(['meta', 'epochs', 'log', 'compacting'], PREAMBLE, `
 local who, ms = next_arg(), next_number()
 local holder = redis.call('GET', compacting)
 if holder and holder ~= who then return {'ok', state, 0} end
@@ -136,7 +136,7 @@ return {'ok', state, 1}
 `)
 
 /** ARGV: where to begin, from before what time. From now on none from before it is known, whether it is gone yet or not. */
-export const FORGET_IDENTITIES = dropping(['meta', 'epochs', 'identities'], PREAMBLE, `
+export const FORGET_IDENTITIES = dropping(['meta', 'epochs', 'log', 'identities'], PREAMBLE, `
 local cursor, before = next_arg(), next_number()
 if before > tonumber(m[7]) then redis.call('HSET', meta, 'identities_before', text(before)) end
 local found = redis.call('HSCAN', identities, cursor, 'COUNT', 500)
@@ -146,7 +146,7 @@ end
 return {'ok', state, found[1]}
 `)
 
-export const FORGET_PUSHES = dropping(['meta', 'epochs', 'pushes'], PREAMBLE, `
+export const FORGET_PUSHES = dropping(['meta', 'epochs', 'log', 'pushes'], PREAMBLE, `
 local cursor, before = next_arg(), next_number()
 local found = redis.call('HSCAN', pushes, cursor, 'COUNT', 500)
 for i = 1, #found[2], 2 do
@@ -156,7 +156,7 @@ return {'ok', state, found[1]}
 `)
 
 /** ARGV: after which id, from before what time. @returns the last id that was looked at; '' at the end */
-export const FORGET_JOURNAL = dropping(['meta', 'epochs', 'journal'], PREAMBLE, `
+export const FORGET_JOURNAL = dropping(['meta', 'epochs', 'log', 'journal'], PREAMBLE, `
 local after, before = next_arg(), next_number()
 local bytes = tonumber(redis.call('HGET', meta, 'journal_bytes') or 0)
 local last, left = '', 2 ^ 20
@@ -180,7 +180,7 @@ return {'ok', state, last}
 export const CLEAR = dropping(['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'identities', 'channels', 'places', 'filed', 'given', 'tombstones'], PREAMBLE, `
 local epoch, now = next_arg(), next_arg()
 local first = text(sequence + 1)
-redis.call('HSET', meta, 'sequence', first, 'horizon', first, 'settled', '0')
+redis.call('HSET', meta, 'sequence', first, 'horizon', first, 'settled', '0', 'mark', '')
 redis.call('RPUSH', epochs, epoch .. ' ' .. first .. ' ' .. now)
 redis.call('UNLINK', log, heads, of, kept, collections, identities, channels, places, filed, given, tombstones)
 return {'ok', state}

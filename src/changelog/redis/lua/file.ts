@@ -3,7 +3,7 @@ import { writing } from '../layout.ts'
 import { NUMBERS, PREAMBLE } from './common.ts'
 
 /** By what the documents are filed from now on; with a filing, that too. ARGV: what it must be before ('' for anything), the name, the filing or ''. */
-export const FILED_BY = writing(['meta', 'epochs'], PREAMBLE, `
+export const FILED_BY = writing(['meta', 'epochs', 'log'], PREAMBLE, `
 local expected, name, filing = next_arg(), next_arg(), next_arg()
 if expected ~= '' and m[9] ~= expected then return {'ok', state, 0} end
 redis.call('HSET', meta, 'filed_by', name)
@@ -15,7 +15,7 @@ return {'ok', state, 1}
  * Puts documents where they belong, unless they were changed meanwhile: those come again. ARGV: the filing that this
  * makes; name, head and channels of each. @returns whether anything was not as it should be
  */
-export const MOVE = writing(['meta', 'epochs', 'heads', 'channels', 'places', 'filed', 'collections'], PREAMBLE, NUMBERS, `
+export const MOVE = writing(['meta', 'epochs', 'log', 'heads', 'channels', 'places', 'filed', 'collections'], PREAMBLE, NUMBERS, `
 local filing_id, any = next_arg(), 0
 local function move (name, position, wanted)
   local filing = redis.call('HGET', filed, name) or ''

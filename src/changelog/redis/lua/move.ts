@@ -2,7 +2,7 @@
 import { dropping, NAMES, reading, writing, type KeyName } from '../layout.ts'
 import { NUMBERS, PREAMBLE, WITHOUT_STATE } from './common.ts'
 
-export const FACTS = reading(['meta', 'epochs'], PREAMBLE, `
+export const FACTS = reading(['meta', 'epochs', 'log'], PREAMBLE, `
 return {'ok', state, redis.call('HGET', meta, 'secret'), redis.call('HGET', meta, 'journal_ids') or '0', m[2]}
 `)
 
@@ -24,7 +24,7 @@ return answers
 `)
 
 function scanned (key: KeyName): ReturnType<typeof reading> {
-  return reading(['meta', 'epochs', key], PREAMBLE, `
+  return reading(['meta', 'epochs', 'log', key], PREAMBLE, `
 local found = redis.call('HSCAN', ${key}, next_arg(), 'COUNT', next_arg())
 local answers = {'ok', state, found[1]}
 for i = 1, #found[2] do answers[3 + i] = found[2][i] end
@@ -36,7 +36,7 @@ return answers
 export const SCANS = { identities: scanned('identities'), filed: scanned('filed'), pushes: scanned('pushes') } as const
 
 /** After which id, how many, how much. */
-export const JOURNAL_AFTER = reading(['meta', 'epochs', 'journal'], PREAMBLE, `
+export const JOURNAL_AFTER = reading(['meta', 'epochs', 'log', 'journal'], PREAMBLE, `
 local answers = {'ok', state}
 local after, count, left = next_arg(), next_arg(), next_number()
 for _, row in ipairs(redis.call('XRANGE', journal, '(' .. after .. '-0', '+', 'COUNT', count)) do
