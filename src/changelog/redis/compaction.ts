@@ -1,21 +1,18 @@
 /** Compaction in steps of about a millisecond, between which others commit; one node at a time. */
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisArgument } from '../../drivers/redis.ts'
 import type { CompactPolicy } from '../changelog.ts'
 import { newEpochId } from '../entry.ts'
+import { Hold, WAIT_MS } from './hold.ts'
 import type { Script } from './layout.ts'
-import { CLEAR, FORGET_IDENTITIES, FORGET_JOURNAL, FORGET_PUSHES, HOLD, PURGE, SUPERSEDED } from './lua/drop.ts'
+import { CLEAR, FORGET_IDENTITIES, FORGET_JOURNAL, FORGET_PUSHES, PURGE, SUPERSEDED } from './lua/drop.ts'
 import type { Session } from './session.ts'
 
 /** Rows looked at in one step. */
 const ROWS = 250
-/** A node that is gone holds others up no longer than this, ms. */
-const HELD_MS = 30_000
-const WAIT_MS = 100
 
 export async function compact (session: Session, policy: CompactPolicy, goOn: () => boolean): Promise<void> {
-  const hold = new Hold(session)
+  const hold = new Hold(session, 'compacting')
   while (!await hold.renew()) {
     await sleep(WAIT_MS)
     if (!goOn()) return
@@ -28,30 +25,6 @@ export async function compact (session: Session, policy: CompactPolicy, goOn: ()
     }
   } finally {
     await hold.end().catch(() => {})
-  }
-}
-
-class Hold {
-  readonly #session: Session
-  readonly #who = randomUUID()
-  #renewed = -Infinity
-
-  constructor (session: Session) {
-    this.#session = session
-  }
-
-  /** @returns whether it is held */
-  async renew (): Promise<boolean> {
-    const now = performance.now()
-    if (now - this.#renewed < HELD_MS / 3) return true
-    const { values: [held] } = await this.#session.ask(HOLD, [this.#who, HELD_MS])
-    if (held !== 1) return false
-    this.#renewed = now
-    return true
-  }
-
-  async end (): Promise<void> {
-    await this.#session.ask(HOLD, [this.#who, 0])
   }
 }
 

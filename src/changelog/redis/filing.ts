@@ -1,8 +1,10 @@
 /** Filing all documents anew, for what was written under other channels or none. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisArgument } from '../../drivers/redis.ts'
 import type { Filer, Row } from '../changelog.ts'
 import { nameOf } from './entries.ts'
+import { Hold, WAIT_MS } from './hold.ts'
 import { FILED_BY, MOVE } from './lua/file.ts'
 import { STATE } from './lua/ask.ts'
 import { Reader } from './reader.ts'
@@ -17,27 +19,43 @@ interface Order {
 
 const STEP = { limit: 200, bytes: 2 ** 20 }
 
+/** The name by which it is filed in the end; a mark of its own meanwhile. */
+const mark = (name: string): string => `\0${randomUUID()}${name}`
+
 export async function fileAnew (session: Session, order: Order): Promise<void> {
-  const { name, goOn } = order
-  for (;;) {
-    goOn()
-    if ((await session.ask(STATE)).state.filedBy === name) return
-    // What another node commits without channels meanwhile takes this mark away.
-    const mark = `\0${randomUUID()}`
-    await session.ask(FILED_BY, ['', mark, ''])
-    const moved = await walk(session, order)
-    // Another filing than that of the steps: a reader may have begun between two of them.
-    const { values: [done] } = await session.ask(FILED_BY, [mark, name, moved ? randomUUID() : ''])
-    if (done === 1) return
+  const hold = new Hold(session, 'filer')
+  const renew = async (): Promise<boolean> => {
+    order.goOn()
+    return await hold.renew()
+  }
+  try {
+    while ((await session.ask(STATE)).state.filedBy !== order.name) {
+      if (!await renew()) await sleep(WAIT_MS)
+      else if (await file(session, order, renew)) return
+    }
+  } finally {
+    await hold.end().catch(() => {})
   }
 }
 
-async function walk (session: Session, { channelsOf, goOn }: Order): Promise<boolean> {
+/** @returns whether all is filed: not where another node filed or committed without channels meanwhile, which takes the mark away */
+async function file (session: Session, order: Order, goesOn: () => Promise<boolean>): Promise<boolean> {
+  const begun = mark(order.name)
+  await session.ask(FILED_BY, ['', begun, ''])
+  const moved = await walk(session, order, goesOn)
+  if (moved === null) return false
+  // Another filing than that of the steps: a reader may have begun between two of them.
+  const { values: [done] } = await session.ask(FILED_BY, [begun, order.name, moved ? randomUUID() : ''])
+  return done === 1
+}
+
+/** @returns whether anything was not as it should be; null where another node took over */
+async function walk (session: Session, { channelsOf }: Order, goesOn: () => Promise<boolean>): Promise<boolean | null> {
   const reader = new Reader(session)
   const filing = randomUUID()
   let moved = false
   for (let after = 0; ;) {
-    goOn()
+    if (!await goesOn()) return null
     const { rows, scanned, head } = await reader.page({ after, collections: null, ...STEP })
     if (rows.length > 0) {
       const { values: [any] } = await session.ask(MOVE, [filing, ...rows.flatMap(row => placed(row, channelsOf))])

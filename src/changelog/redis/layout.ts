@@ -40,7 +40,9 @@ export const NAMES = [
   /** Sorted set: document → sequence of its deletion; some are not heads any more. */
   'tombstones',
   /** Who compacts; goes by itself. */
-  'compacting'
+  'compacting',
+  /** Who files all documents anew; goes by itself. */
+  'filer'
 ] as const
 
 export type KeyName = typeof NAMES[number]

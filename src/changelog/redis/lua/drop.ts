@@ -1,15 +1,19 @@
 /** Dropping what is not needed any more, a few rows at a time: between two calls others commit. */
-import { dropping } from '../layout.ts'
+import { dropping, type Script } from '../layout.ts'
 import { PREAMBLE } from './common.ts'
 
-/** Only who holds it compacts, so that Redis does not do it all several times. ARGV: who, for how long (ms); 0 ends it. */
-export const HOLD = dropping(['meta', 'epochs', 'log', 'compacting'], PREAMBLE, `
+/** Only who holds the key does such work, so that Redis does not do it all several times. ARGV: who, for how long (ms); 0 ends it. */
+function hold (key: 'compacting' | 'filer'): Script {
+  return dropping(['meta', 'epochs', 'log', key], PREAMBLE, `
 local who, ms = next_arg(), next_number()
-local holder = redis.call('GET', compacting)
+local holder = redis.call('GET', ${key})
 if holder and holder ~= who then return {'ok', state, 0} end
-if ms > 0 then redis.call('SET', compacting, who, 'PX', ms) else redis.call('DEL', compacting) end
+if ms > 0 then redis.call('SET', ${key}, who, 'PX', ms) else redis.call('DEL', ${key}) end
 return {'ok', state, 1}
 `)
+}
+
+export const HOLDS = { compacting: hold('compacting'), filer: hold('filer') } as const
 
 const DROP = `
 local own_ids = redis.call('EXISTS', given) == 1

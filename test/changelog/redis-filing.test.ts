@@ -1,0 +1,28 @@
+/** Several nodes that file all documents anew, and a node that goes on by another rule. */
+import t, { type Test } from 'tap'
+import { RedisChangeLog } from '../../src/changelog/redis.ts'
+import { newPush, put, read, write } from '../../src/conformance/changelog/harness.ts'
+import { requireRedis } from '../support/programs.ts'
+import { startRedis } from '../support/services/redis.ts'
+
+if (requireRedis(t)) {
+  const server = await startRedis(t, { settings: { appendonly: 'no' } })
+  let logs = 0
+
+  const opened = async (t: Test, count: number): Promise<RedisChangeLog[]> => {
+    const prefix = `filing${++logs}`
+    const nodes = Array.from({ length: count }, () => new RedisChangeLog(server.url, { prefix }))
+    t.teardown(() => Promise.all(nodes.map(node => node.close())))
+    await Promise.all(nodes.map(node => node.open()))
+    return nodes
+  }
+
+  t.test('several nodes that start at once with another `channels` ask it about each document once', async t => {
+    const nodes = await opened(t, 3)
+    await write(nodes[0]!, Array.from({ length: 1000 }, (_, i) => put(`${i}`, i)))
+    let asked = 0
+    await Promise.all(nodes.map(node => node.file('together', () => { asked++; return ['a'] })))
+    t.equal(asked, 1000)
+    t.equal((await read(nodes[2]!, { channels: ['a'], limit: 1000 })).rows.length, 1000)
+  })
+}
