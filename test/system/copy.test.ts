@@ -15,8 +15,7 @@ import { startCommand } from '../support/command.ts'
 import { openPool } from '../../src/drivers/postgres.ts'
 import { freePort } from '../support/free-port.ts'
 import { ownEnv } from '../support/own-env.ts'
-import { startServer } from '../support/process.ts'
-import { runHere } from '../support/program.ts'
+import { runHere, type Ended } from '../support/program.ts'
 import { requirePostgres, requireRedis } from '../support/programs.ts'
 import { Replica, sorted } from '../support/replica.ts'
 import { startPostgres } from '../support/services/postgres.ts'
@@ -66,18 +65,24 @@ async function killedAfter (parts: number, places: readonly string[]): Promise<s
   const script = `import { copyLog } from ${JSON.stringify(new URL('../../dist/src/copy.js', import.meta.url).href)}
     let seen = 0
     const onProgress = () => { if (seen++ === ${parts}) setTimeout(() => process.kill(process.pid, 'SIGKILL'), Math.random() * 4) }
-    await copyLog(...${JSON.stringify(places)}, { size: 500, onProgress })`
+    await copyLog(...${JSON.stringify(places)}, { size: 100, onProgress })`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { env: ownEnv(), stdio: 'inherit' })
   const [, signal] = await once(child, 'exit') as [number | null, string | null]
   return signal
 }
 
-/** Serves a log on a port for as long as the work takes. */
-async function serving (t: Test, { db, port }: { db: string, port: number }, work: (url: string) => Promise<void>): Promise<void> {
-  const server = await startServer({ db, port })
-  t.teardown(() => server.child.kill('SIGKILL'))
-  await work(server.url)
-  t.match(await server.stop(), { code: 0 }, server.output())
+/** The program serves a log on a port, within this process, for as long as the work takes. */
+async function serving (t: Test, { db, port }: { db: string, port: number }, work: () => Promise<void>): Promise<void> {
+  const enough = new AbortController()
+  t.teardown(() => enough.abort('SIGTERM'))
+  let ended: Promise<Ended>
+  await new Promise<void>((resolve, reject) => {
+    ended = runHere(['serve', '--db', db, '--port', String(port)], { signal: enough.signal, onStdout: text => { if (text.includes('listens on')) resolve() } })
+    ended.then(({ stderr }) => reject(new Error(stderr)), reject)
+  })
+  await work()
+  enough.abort('SIGTERM')
+  t.match(await ended!, { code: 0 })
 }
 
 const changeOf = (documentId: string, value: number, operation = 'insert'): Row =>
@@ -115,7 +120,8 @@ for (const [kind, { required, start, place: placeOf }] of Object.entries(kinds))
     const following = followed.follow(ended.signal)
     let number = 3
     for (const [from, to] of [[file, there], [there, back]] as const) {
-      t.match(await run(t, 'copy', from, to), { code: 0, stdout: /copied \d+ entries[\s\S]*--db/ })
+      t.match(await runHere(['copy', from, to]), { code: 0, stdout: /^copied \d+ entries[\s\S]*--db/ })
+      t.match(await runHere(['copy', from, to]), { code: 0, stdout: /^already copied: [\s\S]*--db/ }, 'its answer may have been lost')
       await serving(t, { db: to, port }, async () => {
         const again = await ask(url, 'push', pushed)
         t.same(again['results'], answers[0]!['results'], 'a repeated push is known')
@@ -157,7 +163,7 @@ for (const [kind, { required, start, place: placeOf }] of Object.entries(kinds))
       await ask(url, 'push', { id: 'm-2', changes: [inRoom('a', 'blue', 2)] })
     })
     t.same((place['changes'] as { todos: Row[] }).todos.map(({ documentId }) => documentId), ['a', 'c'])
-    t.match(await run(t, 'copy', file, there), { code: 0 })
+    t.match(await runHere(['copy', file, there]), { code: 0 })
     await serve(there, async url => {
       await ask(url, 'push', { id: 'm-3', changes: [inRoom('c', 'blue', 3), inRoom('d', 'red', 3)] })
       const since = await ask(url, 'pull', { id: 'p', collections: ['todos'], checkpoint: place['checkpoint'], epoch: place['epoch'] })
@@ -171,15 +177,15 @@ for (const [kind, { required, start, place: placeOf }] of Object.entries(kinds))
     const there = await newPlace()
     const file = join(folderOf(t), 'pocket.db')
     const store = new SqliteChangeLog(file, { synchronous: 'normal', ballastBytes: 0 })
-    for (let block = 0; block < 12; block++) await store.commit(newPush(Array.from({ length: 500 }, (_, n) => put(`d${block}-${n}`, 'x'.repeat(100), { channels: ['red'] }))))
+    for (let block = 0; block < 6; block++) await store.commit(newPush(Array.from({ length: 200 }, (_, n) => put(`d${block}-${n}`, 'x'.repeat(100), { channels: ['red'] }))))
     await store.close()
-    for (const parts of [1, 3, 5]) t.equal(await killedAfter(parts, [file, there]), 'SIGKILL')
+    for (const parts of [1, 6]) t.equal(await killedAfter(parts, [file, there]), 'SIGKILL')
     const { code, stdout, stderr } = await run(t, 'copy', file, there, '--json')
     t.equal(code, 0, stderr)
-    t.match(JSON.parse(stdout), { resumed: true, head: 6000 })
+    t.match(JSON.parse(stdout), { resumed: true, head: 1200 })
     const exported = async (db: string): Promise<string> => (await runHere(['export', '--db', db])).stdout
     t.equal(await exported(there), await exported(file))
-    t.match(await runHere(['check', '--db', there]), { code: 0, stdout: /is whole: nothing wrong up to sequence 6000/ })
+    t.match(await runHere(['check', '--db', there]), { code: 0, stdout: /is whole: nothing wrong up to sequence 1200/ })
     t.match((await runHere(['history', 'todos', 'd0-0', '--db', there])).stdout, /"sequence":1,/)
     const figures = async (db: string): Promise<Row> => JSON.parse((await runHere(['stats', '--db', db, '--json'])).stdout) as Row
     const [here, copied] = [await figures(file), await figures(there)]
@@ -187,11 +193,33 @@ for (const [kind, { required, start, place: placeOf }] of Object.entries(kinds))
     for (const name of ['head', 'horizon', 'epochs', 'documents', 'tombstones', 'entries', 'pushes', 'channels', 'journal', 'collections', 'oldest', 'newest']) t.same(copied[name], here[name], name)
     t.match(await runHere(['audit', 'verify', '--db', there]), { code: 1, stderr: /no audit chain/ })
     t.match(await runHere(['backup', join(file, '..', 'b.db'), '--db', there]), { code: 2, stderr: kind === 'Redis' ? /BGSAVE/ : /pg_dump/ })
-    t.match(await runHere(['copy', file, there]), { code: 2, stderr: /log already|another log/ }, 'what is whole is not copied over')
+    t.match(JSON.parse((await runHere(['copy', file, there, '--json'])).stdout), { already: true, head: 1200, taken: { entry: 0 } })
+    const other = `${file}-other`
+    const another = new SqliteChangeLog(other, { ballastBytes: 0 })
+    await another.commit(newPush([put('a', 1)]))
+    await another.close()
+    t.match(await runHere(['copy', other, there]), { code: 2, stderr: /log already|another log/ }, 'what is whole is not copied over')
     t.match(await runHere(['copy', `${file}-none`, there]), { code: 74, stderr: /there is no/ })
     const secret = there.replace(/\/\/(\w+@)?/, '//nobody:s3cret@').replace(/:\d+/, ':1')
     const refused = await runHere(['copy', file, secret])
     t.not(refused.code, 0)
     t.notMatch(`${refused.stdout}${refused.stderr}`, /s3cret/, 'passwords are not printed')
+  })
+
+  t.test(`promise 4 (Safe checkpoints): an empty log in ${kind} that is named twice, each time otherwise, is refused and keeps its epochs`, async t => {
+    if (!required(t)) return
+    const there = await newPlace()
+    const [name, otherwise] = [`${there}#tenant=empty`, `${there.replace('127.0.0.1', 'localhost')}#tenant=empty`]
+    t.not(otherwise, name)
+    const epochs = async (): Promise<unknown> => {
+      const store = await openBackend(name)
+      await store.open()
+      const found = await store.epochs()
+      await store.close()
+      return found
+    }
+    const [first] = await epochs() as [unknown]
+    t.match(await runHere(['copy', name, otherwise]), { code: 2, stderr: /the same log/ })
+    t.same(((await epochs()) as unknown[])[0], first)
   })
 }
