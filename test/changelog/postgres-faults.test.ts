@@ -1,7 +1,7 @@
 /** What PostgreSQL does at the worst moment, and the pool with it. */
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { PostgresChangeLog, type PostgresOptions } from '../../src/changelog/postgres.ts'
@@ -52,8 +52,8 @@ t.test('promise 7 (Isolated): a connection that is ended as soon as it is made d
   t.strictSame(uncaught, [])
 })
 
-async function openLog (t: Test, url: string, options: PostgresOptions = {}): Promise<PostgresChangeLog> {
-  const log = new PostgresChangeLog(url, options)
+async function openLog (t: Test, server: string | pg.Pool, options: PostgresOptions = {}): Promise<PostgresChangeLog> {
+  const log = new PostgresChangeLog(server, options)
   t.teardown(() => log.close())
   await log.open()
   return log
@@ -117,5 +117,33 @@ function run (url: string): void {
     t.ok(counts.at(-1)! <= counts[0]!, `${counts}`)
     t.strictSame((await written.epochs())[0], first, 'the one in which something was written stays')
     t.strictSame((await read(written)).rows.length, 1)
+  })
+
+  t.test('promise 7 (Isolated): logs that are held up, however many, leave the others their turns and their reads', async t => {
+    const root = await openLog(t, url, { max: 4, lockMs: 4000 })
+    const pool = new pg.Pool({ connectionString: url, max: 1 })
+    t.teardown(() => pool.end())
+    const small = await openLog(t, pool)
+    const held = Array.from({ length: 6 }, (_, i) => root.tenant(`held ${i}`))
+    const free = root.tenant('free')
+    for (const log of [...held, free, small.tenant('held 0')]) await log.open()
+    const client = new pg.Client(url)
+    await client.connect()
+    t.teardown(() => client.end())
+    await client.query("BEGIN; SELECT * FROM pocket.logs WHERE name LIKE 'held %' FOR UPDATE")
+    let committed = 0
+    const waiting = held.map(async log => {
+      await log.commit(newPush([put('b', 1)]))
+      committed++
+    })
+    await Promise.race([Promise.all([read(free), write(free, [put('a', 1)])]), ...waiting])
+    t.equal(committed, 0)
+    t.equal((await read(free)).head, 1)
+    pool.options.connectionTimeoutMillis = 100
+    const crowded = small.tenant('held 0').commit(newPush([put('c', 1)]))
+    await t.rejects(Promise.all(Array.from({ length: 2 }, () => sleep(20).then(() => read(small)))), { code: 'storage_unavailable', message: /in time/ })
+    t.ok(root.health().writable && small.health().writable, 'nothing is wrong with the server')
+    await client.query('ROLLBACK')
+    await Promise.all([crowded, ...waiting])
   })
 }

@@ -68,5 +68,13 @@ export const sabotages: readonly Sabotage[] = [
     replace: '',
     test: faults,
     title: 'epochs: of a log that was taken back, one begins'
+  },
+  {
+    breaks: 'promise 7 (Isolated), PostgreSQL: who waits for a log that is held keeps others from their turns',
+    file: 'src/changelog/postgres/turns.ts',
+    find: 'Math.min(FIRST_MS, waitMs)',
+    replace: 'Math.max(FIRST_MS, waitMs)',
+    test: faults,
+    title: 'promise 7 (Isolated): logs that are held up'
   }
 ]

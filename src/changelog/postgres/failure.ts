@@ -36,6 +36,11 @@ export function failureOf (error: unknown): Failure {
   return FAILURES.find(([pattern]) => pattern.test(code))?.[1] ?? 'down'
 }
 
+/** A lock was not given in time. */
+export function isLocked (error: unknown): boolean {
+  return codeOf(error) === '55P03'
+}
+
 export function unavailable (failure: Exclude<Failure, 'own'>, cause: unknown): SyncError {
   const said = codeOf(cause) || (cause as Error | null)?.message
   return new SyncError('storage_unavailable', { detail: said ? `${ADVICE[failure]} (${said})` : ADVICE[failure], cause })

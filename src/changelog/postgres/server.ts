@@ -2,16 +2,20 @@
 import { mind, openPool, type PostgresClient, type PostgresPool } from '../../drivers/postgres.ts'
 import { SyncError } from '../../errors.ts'
 import { Connection } from './connection.ts'
-import { closed, failureOf, unavailable } from './failure.ts'
+import { closed, failureOf, isLocked, unavailable } from './failure.ts'
 import { Gate } from './gate.ts'
 import { Health } from './health.ts'
 import type { Resolved } from './options.ts'
 import { inSchema, type Tuple } from './statement.ts'
+import { LogHeld, Turns } from './turns.ts'
 
 /** Beyond the server's own limit: it is not waited for any more. */
 const GRACE = 2000
 /** How long a standby is waited for, ms: the primary has it all. */
 const STANDBY_MS = 3000
+
+/** A server that was heard of within this time is there, ms. */
+const LATELY_MS = 2000
 
 const WELCOME = 'SELECT current_setting(\'server_encoding\'), current_setting(\'fsync\'), current_setting(\'full_page_writes\'), current_setting(\'server_version_num\')::int'
 const SYSTEM = 'SELECT system_identifier::text FROM pg_control_system()'
@@ -24,16 +28,21 @@ export class Server {
   /** A standby answers reads alone. */
   readonly #standby: boolean
   readonly #reads: Gate
+  readonly #turns: Turns
   readonly #systems = new WeakMap<PostgresClient, string>()
   readonly #heard = new WeakSet<PostgresClient>()
   #pool: Promise<PostgresPool> | undefined
   #ended = false
+  /** When the server last said anything, on the clock of `performance.now`. */
+  #heardAt = -Infinity
 
   constructor (source: PostgresPool | string, options: Resolved, { standby = false } = {}) {
     this.#options = options
     this.#source = source
     this.#standby = standby
-    this.#reads = new Gate(Math.max(1, Math.floor(sizeOf(source, options) * 0.75)))
+    const connections = sizeOf(source, options)
+    this.#reads = new Gate(Math.max(1, Math.floor(connections * 0.75)))
+    this.#turns = new Turns(connections)
     this.health = new Health(() => this.#probe())
   }
 
@@ -54,6 +63,7 @@ export class Server {
       const system = this.#systems.get(client) ?? await this.#welcome(client)
       const result = await work(this.#connection(client, system))
       broken = false
+      this.#heardAt = performance.now()
       return result
     } catch (error) {
       broken = error instanceof SyncError
@@ -69,20 +79,21 @@ export class Server {
   }
 
   /**
-   * Work that is kept as a whole or not at all.
+   * Work that is kept as a whole or not at all, and done anew where it met a lock for too long.
    * @param opening further statements of its beginning, in the same round trip; the rows of the last one are handed on
    */
   transaction<T> (opening: string | ((system: string) => string), work: (connection: Connection, rows: Tuple[]) => Promise<T>): Promise<T> {
-    return this.use(async connection => {
+    return this.#turns.take(this.#options.lockMs, lockMs => this.use(async connection => {
       const first = typeof opening === 'string' ? opening : opening(connection.system)
       try {
-        return await work(connection, await connection.script(`${this.#begin()}; ${inSchema(this.#options.schema, first)}`))
+        return await work(connection, await connection.script(`${this.#begin(lockMs)}; ${inSchema(this.#options.schema, first)}`))
       } catch (error) {
+        const held = error instanceof SyncError && isLocked(error.facts.cause)
         // Where that fails too, the connection is not used again.
-        if (!(error instanceof SyncError)) await connection.script('ROLLBACK')
-        throw error
+        if (held || !(error instanceof SyncError)) await connection.script('ROLLBACK')
+        throw held ? new LogHeld(error) : error
       }
-    })
+    }))
   }
 
   /** Ends the connections if they are its own. */
@@ -93,8 +104,8 @@ export class Server {
   }
 
   /** Whatever the database or its user has as defaults: an answered push is on disk, and nobody waits for ever. */
-  #begin (): string {
-    const { lockMs, idleMs, statementMs } = this.#options
+  #begin (lockMs: number): string {
+    const { idleMs, statementMs } = this.#options
     return `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = ${lockMs}; SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; SET LOCAL statement_timeout = ${statementMs}; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'`
   }
 
@@ -113,9 +124,12 @@ export class Server {
     const { refusal } = this.health
     if (refusal !== null) throw refusal
     const pool = await this.pool()
+    const since = performance.now()
     try {
       return await pool.connect()
     } catch (error) {
+      // All connections are in use, and the server answers on them: nothing is wrong with it.
+      if (isFull(error) && this.#heardAt > since - LATELY_MS) throw unavailable('busy', error)
       throw this.#report(error, true)
     }
   }
@@ -170,15 +184,22 @@ export class Server {
   /** @returns what to throw for an error of the server */
   #report (error: unknown, connecting: boolean): unknown {
     const failure = failureOf(error)
+    if (failure !== 'down') this.#heardAt = performance.now()
     if (failure === 'own') return error
     const problem = unavailable(failure, error)
-    if (failure !== 'missing') this.health.failed(problem, connecting || isSilent(error))
+    // What holds one log says nothing about the others.
+    if (failure !== 'missing' && !isLocked(error)) this.health.failed(problem, connecting || isSilent(error))
     return problem
   }
 }
 
 function sizeOf (source: PostgresPool | string, { max }: Resolved): number {
   return typeof source === 'string' ? max : (source as { options?: { max?: number } }).options?.max ?? max
+}
+
+/** In the words of the pool: no connection became free in time. */
+function isFull (error: unknown): boolean {
+  return (error as Error | null)?.message === 'timeout exceeded when trying to connect'
 }
 
 /** It was waited for in vain, as it would be again. */
