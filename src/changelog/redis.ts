@@ -45,6 +45,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   #opening: Promise<void> | null = null
   #closing: Promise<void> | null = null
   #atRest = false
+  #filedBy = ''
   #running = 0
   readonly #idle: Array<() => void> = []
 
@@ -56,7 +57,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
     const { prefix, tenant, now } = this.#options
     this.#session = new Session({ connect: parent === null ? () => openRedis(given) : () => parent.#session.redis(), keys: keysOf(prefix, tenant), now })
     this.#reader = new Reader(this.#session)
-    this.#commits = new Commits({ ...this.#options, session: this.#session, replaced: head => this.#reader.replaced(head) })
+    this.#commits = new Commits({ ...this.#options, filedBy: () => this.#filedBy, session: this.#session, replaced: head => this.#reader.replaced(head) })
     this.#watch = new Watch(this.#session)
     this.#mover = new Mover(this.#session, this.#reader)
   }
@@ -114,7 +115,10 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   file (name: string, channelsOf: Filer): Promise<void> {
-    return this.#during(() => fileAnew(this.#session, { name, channelsOf, goOn: () => this.#requireOpen() }))
+    return this.#during(async () => {
+      await fileAnew(this.#session, { name, channelsOf, goOn: () => this.#requireOpen() })
+      this.#filedBy = name
+    })
   }
 
   filing (): Promise<string> {

@@ -76,9 +76,9 @@ if (requireRedis(t)) {
       await from.command(['REPLICAOF', 'NO', 'ONE'])
     }
     await write(node, [put('a', 1)])
-    await follow(second, server!.port)
     const idle = opened(t, `back${logs}`)
     const epoch = (await idle.epochs()).at(-1)!.id
+    await follow(second, server!.port)
     const [lost] = await write(node, [put('b', 1)])
     await node.close()
     await follow(redis, other!.port)

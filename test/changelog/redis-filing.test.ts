@@ -8,6 +8,7 @@ import { startRedis } from '../support/services/redis.ts'
 if (requireRedis(t)) {
   const server = await startRedis(t, { settings: { appendonly: 'no' } })
   let logs = 0
+  let late: Promise<unknown> | undefined
 
   const opened = async (t: Test, count: number): Promise<RedisChangeLog[]> => {
     const prefix = `filing${++logs}`
@@ -24,5 +25,24 @@ if (requireRedis(t)) {
     await Promise.all(nodes.map(node => node.file('together', () => { asked++; return ['a'] })))
     t.equal(asked, 1000)
     t.equal((await read(nodes[2]!, { channels: ['a'], limit: 1000 })).rows.length, 1000)
+  })
+
+  t.test('promise 6 (Private): a node that files by a `channels` that another has replaced writes nothing more', async t => {
+    const [old, fresh, third] = await opened(t, 3) as [RedisChangeLog, RedisChangeLog, RedisChangeLog]
+    await old.file('old', () => ['bob'])
+    await old.commit(newPush([put('before', 1, { channels: ['bob'] })]))
+    const refused = { code: 'storage_unavailable', message: /restart this one/ }
+    await fresh.file('new', () => {
+      // The documents that were read are not all there will be.
+      late ??= t.rejects(old.commit(newPush([put('during', 1, { channels: ['bob'] })])), refused, 'while it is filed anew')
+      return ['eve']
+    })
+    await late
+    await t.rejects(old.commit(newPush([put('after', 1, { channels: ['bob'] })])), refused)
+    t.equal((await fresh.commit(newPush([put('own', 1, { channels: ['eve'] })]))).status, 'committed')
+    await third.file('new', () => { throw new Error('it is filed') })
+    t.strictSame((await read(third, { channels: ['eve'] })).rows.map(({ entry }) => entry.documentId), ['before', 'own'])
+    t.equal((await read(third, { channels: ['bob'] })).rows.filter(({ member }) => member).length, 0)
+    t.equal((await read(old)).rows.length, 2, 'and reads go on')
   })
 }

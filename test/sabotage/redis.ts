@@ -68,6 +68,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'commit: a push is all or nothing'
   },
   {
+    breaks: 'promise 6 (Private), Redis: a node goes on filing by a rule that was replaced',
+    file: 'src/changelog/redis/lua/commit.ts',
+    find: 'filed_by ~= files_by then',
+    replace: 'filed_by == nil then',
+    test: 'test/changelog/redis-filing.test.ts',
+    title: 'promise 6 (Private): a node that files by'
+  },
+  {
     breaks: 'promise 6 (Private), Redis: leaving a channel is not noted',
     file: 'src/changelog/redis/lua/commit.ts',
     find: 'place(channel, before, 0)',

@@ -37,6 +37,8 @@ export interface CommitParts {
   readonly session: Session
   readonly pushRetention: number
   readonly journalBytes: number
+  /** By what this node has filed the log; '' for nothing. */
+  readonly filedBy: () => string
   /** What the head's own identity is named, where it was asked for lately. */
   readonly replaced: (head: EntryFacts) => Buffer | undefined
 }
@@ -93,9 +95,9 @@ export class Commits {
   }
 
   async #commit (group: readonly Waiting[]): Promise<Result[]> {
-    const { session, pushRetention, journalBytes } = this.#parts
+    const { session, pushRetention, journalBytes, filedBy } = this.#parts
     const bounds = [group.length, group.at(-1)!.push.serverTimestamp - pushRetention, journalBytes].map(asText)
-    const { values } = await session.ask(COMMIT, [...bounds, ...group.flatMap(({ args }) => args)])
+    const { values } = await session.ask(COMMIT, [filedBy(), ...bounds, ...group.flatMap(({ args }) => args)])
     return values.map(resultOf)
   }
 

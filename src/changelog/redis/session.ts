@@ -58,6 +58,7 @@ const ATTEMPTS = 5
 const REFUSALS: ReadonlyMap<string, string> = new Map([
   ['moving', 'This log is the target of a move that has not ended: go on with `pocket-server copy`, or remove its keys.'],
   ['damaged', 'Keys of this log are gone from Redis while others are there: restore a backup, or remove all keys of its prefix to begin anew. Was another maxmemory-policy than noeviction set?'],
+  ['filed', 'The log is filed by the `channels` of another node: restart this one with the same. Nothing was written.'],
   ['none', 'There is no log under this prefix.']
 ])
 

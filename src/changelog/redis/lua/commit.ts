@@ -177,10 +177,17 @@ local function commit (push)
 end
 `
 
-/** How many pushes, from when on records are kept, the bound of the journal; then the pushes. */
+/** A log that is filed by another rule, or is about to be: what came under this one nobody would file anew. */
+const REFUSE_OTHERS = `
+local files_by = next_arg()
+local filed_by = string.gsub(m[9], '^%z' .. string.rep('.', 36), '')
+if files_by ~= '' and filed_by ~= '' and filed_by ~= files_by then return {'filed'} end
+`
+
+/** By what this node files ('' for nothing), how many pushes, from when on records are kept, the bound of the journal; then the pushes. */
 export const COMMIT = writing(
   ['meta', 'epochs', 'log', 'heads', 'of', 'kept', 'collections', 'identities', 'pushes', 'ages', 'journal', 'channels', 'places', 'filed', 'given', 'tombstones'],
-  PREAMBLE, 'local count, known_before, journal_limit = next_number(), next_number(), next_number()',
+  PREAMBLE, REFUSE_OTHERS, 'local count, known_before, journal_limit = next_number(), next_number(), next_number()',
   NUMBERS, ARGUMENTS, CHANNELS, ENTRIES, RECORDS, DECIDE, `
 local results = {'ok', state}
 for _ = 1, count do results[#results + 1] = commit(read_push()) end
