@@ -31,22 +31,22 @@ export class RedisCoordination implements Coordination {
 
   async putTicket ({ hash, owner, text, livesFor, most, mostOfOwner }: SharedTicket): Promise<boolean> {
     const keys = [this.#key('ticket', hash), this.#key('tickets', ''), this.#key('tickets', owner)]
-    return await this.#redis.run(PUT_TICKET, { keys, args: [hash, owner, text, livesFor, Math.min(most, MOST), Math.max(1, Math.min(mostOfOwner, MOST)), this.#key('ticket', '')] }) === 1
+    return await this.#redis.run(PUT_TICKET, { keys, args: [hash, owner, text, livesFor, Math.min(most, MOST), Math.max(1, Math.min(mostOfOwner, MOST))] }) === 1
   }
 
   async takeTicket (hash: string): Promise<string | null> {
     const keys = [this.#key('ticket', hash), this.#key('tickets', '')]
-    return await this.#redis.run(TAKE_TICKET, { keys, args: [hash, this.#key('tickets', '')] }) as string | null
+    return await this.#redis.run(TAKE_TICKET, { keys, args: [hash] }) as string | null
   }
 
   async enter ({ node, owner, most, lease }: Entry): Promise<boolean> {
     const keys = [this.#key('nodes', ''), this.#key('node', node)]
-    return await this.#redis.run(ENTER, { keys, args: [node, owner, Math.min(most, MOST), lease, this.#key('node', '')] }) === 1
+    return await this.#redis.run(ENTER, { keys, args: [node, owner, Math.min(most, MOST), lease] }) === 1
   }
 
   async report ({ node, lease, streams, orders }: Report): Promise<Reported> {
     const keys = [this.#key('nodes', ''), this.#key('node', node), this.#key('orders', node)]
-    const args = [node, lease, ORDER_MS, ORDERS, this.#key('orders', ''), streams.length, ...streams.flat(), ...orders.flatMap(({ node, text }) => [node, text])]
+    const args = [node, lease, ORDER_MS, ORDERS, streams.length, ...streams.flat(), ...orders.flatMap(({ node, text }) => [node, text])]
     const [known, mine] = await this.#redis.run(REPORT, { keys, args }) as readonly [number, readonly string[]]
     return { known: known === 1, orders: mine }
   }

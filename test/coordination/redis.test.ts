@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import t from 'tap'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
 import { RedisChangeLog } from '../../src/changelog/redis.ts'
@@ -18,6 +19,16 @@ if (requireRedis(t)) {
   coordinationSuite(t, async () => {
     const prefix = `{place} ${++places}`
     return { here: new RedisCoordination(redis, { prefix }), there: new RedisCoordination(redis, { prefix }) }
+  })
+
+  t.test('over a client of ioredis with a keyPrefix, under which its keys lie', async t => {
+    const client = new Redis(server.url, { keyPrefix: 'app:' })
+    t.teardown(() => client.disconnect())
+    const prefixed = await openRedis(client)
+    coordinationSuite(t, async () => {
+      const prefix = `prefixed ${++places}`
+      return { here: new RedisCoordination(prefixed, { prefix }), there: new RedisCoordination(prefixed, { prefix }) }
+    })
   })
 
   const openPlace = async (): Promise<Place> => {

@@ -1,4 +1,7 @@
-/** What Redis does in one step each, by its own clock. All keys lie under one hash tag; those not named begin with it. */
+/**
+ * What Redis does in one step each, by its own clock. All keys lie under one hash tag; those not named begin as a key that
+ * is named does, with which a client may have put a prefix of its own (ioredis: `keyPrefix`).
+ */
 import type { RedisScript } from '../../drivers/redis.ts'
 
 const NOW = `
@@ -29,7 +32,7 @@ end
 return answers`
 }
 
-/** KEYS: the ticket, those of all, those of its owner. ARGV: hash, owner, text, livesFor, most, mostOfOwner, what tickets' keys begin with. */
+/** KEYS: the ticket, those of all, those of its owner. ARGV: hash, owner, text, livesFor, most, mostOfOwner. */
 export const PUT_TICKET: RedisScript = {
   text: `${NOW}
 local ticket, all, own = KEYS[1], KEYS[2], KEYS[3]
@@ -39,7 +42,7 @@ redis.call('ZREMRANGEBYSCORE', own, '-inf', now)
 for _ = 1, redis.call('ZCARD', own) + 1 - tonumber(ARGV[6]) do
   local old = redis.call('ZPOPMIN', own)[1]
   redis.call('ZREM', all, old)
-  redis.call('DEL', ARGV[7] .. old)
+  redis.call('DEL', string.sub(ticket, 1, #ticket - #hash) .. old)
 end
 if redis.call('ZCARD', all) >= tonumber(ARGV[5]) then return 0 end
 redis.call('SET', ticket, owner .. ' ' .. text, 'PX', lives)
@@ -50,7 +53,7 @@ end
 return 1`
 }
 
-/** KEYS: the ticket, those of all. ARGV: hash, what the keys of owners begin with. */
+/** KEYS: the ticket, those of all, as which those of an owner begin. ARGV: hash. */
 export const TAKE_TICKET: RedisScript = {
   text: `
 local kept = redis.call('GET', KEYS[1])
@@ -58,7 +61,7 @@ if not kept then return false end
 local gap = string.find(kept, ' ', 1, true)
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('ZREM', ARGV[2] .. string.sub(kept, 1, gap - 1), ARGV[1])
+redis.call('ZREM', KEYS[2] .. string.sub(kept, 1, gap - 1), ARGV[1])
 return string.sub(kept, gap + 1)`
 }
 
@@ -70,12 +73,12 @@ local function lease (nodes, key, node, ms)
   if redis.call('PTTL', nodes) < ms then redis.call('PEXPIRE', nodes, ms) end
 end`
 
-/** KEYS: the nodes, this one. ARGV: node, owner, most, lease, what nodes' keys begin with. */
+/** KEYS: the nodes, this one. ARGV: node, owner, most, lease. */
 export const ENTER: RedisScript = {
   text: `${LEASE}
 local count = 0
 for _, node in ipairs(redis.call('SMEMBERS', KEYS[1])) do
-  local key = ARGV[5] .. node
+  local key = string.sub(KEYS[2], 1, #KEYS[2] - #ARGV[1]) .. node
   if redis.call('EXISTS', key) == 0 then redis.call('SREM', KEYS[1], node)
   else count = count + (tonumber(redis.call('HGET', key, 'of ' .. ARGV[2]) or 0)) end
 end
@@ -85,12 +88,12 @@ lease(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[4]))
 return 1`
 }
 
-/** KEYS: the nodes, this one, its orders. ARGV: node, lease, how long and how many orders wait, what their keys begin with, how many owners, owner and count of each, then node and text of each order. */
+/** KEYS: the nodes, this one, its orders. ARGV: node, lease, how long and how many orders wait, how many owners, owner and count of each, then node and text of each order. */
 export const REPORT: RedisScript = {
   text: `${LEASE}
-local node, ms, owners = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[6])
-for i = 7 + 2 * owners, #ARGV, 2 do
-  local key = ARGV[5] .. ARGV[i]
+local node, ms, owners = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[5])
+for i = 6 + 2 * owners, #ARGV, 2 do
+  local key = string.sub(KEYS[3], 1, #KEYS[3] - #node) .. ARGV[i]
   redis.call('RPUSH', key, ARGV[i + 1])
   redis.call('LTRIM', key, -tonumber(ARGV[4]), -1)
   redis.call('PEXPIRE', key, ARGV[3])
@@ -104,7 +107,7 @@ if ms == 0 then
   return { known, orders }
 end
 redis.call('HSET', KEYS[2], 'whole', 1)
-for i = 7, 6 + 2 * owners, 2 do
+for i = 6, 5 + 2 * owners, 2 do
   if tonumber(ARGV[i + 1]) > 0 then redis.call('HSET', KEYS[2], 'of ' .. ARGV[i], ARGV[i + 1])
   else redis.call('HDEL', KEYS[2], 'of ' .. ARGV[i]) end
 end
