@@ -55,6 +55,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'a source that was served while it was copied'
   },
   {
+    breaks: 'move: a copy is called whole though the source went on',
+    file: 'src/changelog/moving.ts',
+    find: 'own.first === source.head + 1',
+    replace: 'own.first <= source.head + 1',
+    test: moving,
+    title: 'move: a whole copy is known as one'
+  },
+  {
     breaks: 'promise 6 (Private), program: a password with an @ is printed from there on',
     file: 'src/cli/masked.ts',
     find: "rest.lastIndexOf('@')",
