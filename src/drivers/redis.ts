@@ -131,6 +131,8 @@ class LinkedRedis implements Redis {
     } catch (error) {
       // How ioredis says that the connection broke under a command.
       if ((error as Error | null)?.name === 'MaxRetriesPerRequestError') throw this.#failure('CONNECTION', 'the connection to Redis broke')
+      // An error of our own says nothing of the server.
+      if (error instanceof RangeError || error instanceof TypeError) throw error
       throw RedisFailure.of(error)
     } finally {
       clearTimeout(timer)

@@ -45,4 +45,12 @@ if (requireRedis(t)) {
     t.equal((await read(third, { channels: ['bob'] })).rows.filter(({ member }) => member).length, 0)
     t.equal((await read(old)).rows.length, 2, 'and reads go on')
   })
+
+  t.test('a push of more channels than a call has room for arguments is committed', async t => {
+    const [node] = await opened(t, 1) as [RedisChangeLog]
+    const channels = Array.from({ length: 50 }, (_, i) => `channel ${i}, ünï`)
+    t.equal((await node.commit(newPush(Array.from({ length: 3000 }, (_, i) => put(`${i}`, i, { channels }))))).status, 'committed')
+    t.equal((await read(node, { channels: [channels[49]!], limit: 1000 })).rows.length, 1000)
+    t.equal(node.health().writable, true)
+  })
 }

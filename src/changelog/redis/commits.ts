@@ -116,8 +116,24 @@ export class Commits {
     const name = nameOf(entry)
     const { replaces, channels } = entry
     const known = replaces == null || replaces.sequence !== entry.expected ? undefined : this.#parts.replaced(replaces)
-    return [name, entry.expected, encode(push, entry, { name, id }), known ?? '', ...channels === undefined ? [-1] : [channels.length, ...channels]]
+    return [name, entry.expected, encode(push, entry, { name, id }), known ?? '', packed(channels)]
   }
+}
+
+const PACKED = Buffer.of(0)
+
+/**
+ * A byte, then length and name of each: one argument, since their number in a command has a bound. '' for not filed.
+ */
+function packed (channels: readonly string[] | undefined): Buffer | string {
+  if (channels === undefined) return ''
+  const parts = channels.flatMap(channel => {
+    const name = Buffer.from(channel)
+    const length = Buffer.allocUnsafe(4)
+    length.writeUInt32LE(name.length)
+    return [length, name]
+  })
+  return Buffer.concat([PACKED, ...parts])
 }
 
 /** What a row of the journal counts against its bound. */

@@ -62,8 +62,8 @@ export class Reader {
     const starts = typeof after === 'number' ? collections && new Map(collections.map(name => [name, after])) : after
     const least = typeof after === 'number' ? after : Math.min(...after.values())
     const args: RedisArgument[] = [least === Infinity ? 'inf' : least, Math.min(limit, ROWS), Math.min(Math.max(bytes, 0), BYTES), filedAfter ?? '']
-    args.push(starts?.size ?? -1, ...starts === null ? [] : [...starts].flat(), channels?.length ?? -1, ...channels ?? [])
-    const { state: { head, horizon, historyHorizon, epochs }, values: [scanned, ...found] } = await this.#session.ask(READ, args)
+    const asked = args.concat(starts?.size ?? -1, starts === null ? [] : [...starts].flat(), channels?.length ?? -1, channels ?? [])
+    const { state: { head, horizon, historyHorizon, epochs }, values: [scanned, ...found] } = await this.#session.ask(READ, asked)
     const rows: Row[] = []
     for (let i = 0; i < found.length; i += 5) rows.push(rowOf(found.slice(i, i + 5), filedAfter))
     return { rows, scanned: Number(scanned), head, horizon, historyHorizon, epochs }

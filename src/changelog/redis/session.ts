@@ -124,7 +124,7 @@ export class Session {
       if (script.writes) this.writeTrouble = null
       return answer
     } catch (error) {
-      if (error instanceof TypeError) throw error
+      if (error instanceof TypeError || error instanceof RangeError) throw error
       const trouble = failure(error)
       if (script.writes && concernsWriting(error)) this.writeTrouble = trouble
       else this.trouble = trouble

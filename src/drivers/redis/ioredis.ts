@@ -79,8 +79,9 @@ export class IoredisLink implements Link {
   }
 
   async send ([name, ...args]: readonly RedisArgument[], binary: boolean): Promise<unknown> {
+    // As one list: a call takes no more than some hundred thousand arguments.
     const sent = args.map(asSent)
-    return await (binary ? this.#client.callBuffer(String(name), ...sent) : this.#client.call(String(name), ...sent))
+    return await (binary ? this.#client.callBuffer(String(name), sent) : this.#client.call(String(name), sent))
   }
 
   async listen (channel: string, heard: (message: string) => void): Promise<Listener> {

@@ -9,9 +9,13 @@ import { NUMBERS, PREAMBLE } from './common.ts'
 const ARGUMENTS = `
 local function read_entry ()
   local entry = {name = next_arg(), expected = next_number(), body = next_arg(), replaced = next_arg(), channels = {}}
-  local channels = next_number()
-  entry.filed = channels >= 0
-  for i = 1, channels do entry.channels[i] = next_arg() end
+  local channels, from = next_arg(), 2
+  entry.filed = channels ~= ''
+  while from <= #channels do
+    local length = struct.unpack('<I4', channels, from)
+    entry.channels[#entry.channels + 1] = string.sub(channels, from + 4, from + 3 + length)
+    from = from + 4 + length
+  end
   entry.identity = string.sub(entry.body, 34, 34 + string.byte(entry.body, 34)) .. entry.name
   return entry
 end
