@@ -240,7 +240,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   }
 
   async server (): Promise<LogServer> {
-    return { kind: 'postgres', pool: await this.#server.pool(), schema: this.#server.options.schema }
+    return { kind: 'postgres', pool: await this.#server.lend(), schema: this.#server.options.schema }
   }
 
   health (): StoreHealth {

@@ -146,4 +146,14 @@ function run (url: string): void {
     await client.query('ROLLBACK')
     await Promise.all([crowded, ...waiting])
   })
+
+  t.test('close: a log that is closed before what listens on its connections does not wait for it, nor that for the log', async t => {
+    const log = await openLog(t, url)
+    const server = await log.server()
+    if (server.kind !== 'postgres') return
+    const pubsub = new PostgresPubSub(server.pool)
+    await pubsub.subscribe('x', () => {})
+    await log.close()
+    await pubsub.close()
+  })
 }

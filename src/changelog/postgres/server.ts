@@ -1,4 +1,5 @@
 /** The server on which logs lie, as all of them use it: its connections, what it says of itself, and its health. */
+import { setTimeout } from 'node:timers/promises'
 import { mind, openPool, type PostgresClient, type PostgresPool } from '../../drivers/postgres.ts'
 import { SyncError } from '../../errors.ts'
 import { Connection } from './connection.ts'
@@ -14,6 +15,8 @@ const GRACE = 2000
 /** How long a standby is waited for, ms: the primary has it all. */
 const STANDBY_MS = 3000
 
+/** How long the end waits for connections that others may have, ms. */
+const LENT_MS = 1000
 /** A server that was heard of within this time is there, ms. */
 const LATELY_MS = 2000
 
@@ -33,6 +36,7 @@ export class Server {
   readonly #heard = new WeakSet<PostgresClient>()
   #pool: Promise<PostgresPool> | undefined
   #ended = false
+  #lent = false
   /** When the server last said anything, on the clock of `performance.now`. */
   #heardAt = -Infinity
 
@@ -96,11 +100,19 @@ export class Server {
     }))
   }
 
+  /** The connections, for others who live beside the log: whoever keeps one gives it back in their own time. */
+  lend (): Promise<PostgresPool> {
+    this.#lent = true
+    return this.pool()
+  }
+
   /** Ends the connections if they are its own. */
   async end (): Promise<void> {
     this.#ended = true
     this.health.end()
-    if (this.#pool !== undefined && typeof this.#source === 'string') await (await this.#pool).end()
+    if (this.#pool === undefined || typeof this.#source !== 'string') return
+    const ended = (await this.#pool).end()
+    await (this.#lent ? Promise.race([ended, setTimeout(LENT_MS, undefined, { ref: false })]) : ended)
   }
 
   /** Whatever the database or its user has as defaults: an answered push is on disk, and nobody waits for ever. */
