@@ -53,4 +53,21 @@ if (requireRedis(t)) {
     t.equal((await read(node, { channels: [channels[49]!], limit: 1000 })).rows.length, 1000)
     t.equal(node.health().writable, true)
   })
+
+  t.test('a reader of many channels and one collection is given every row, in order, in pages that each go on', async t => {
+    const [node] = await opened(t, 1) as [RedisChangeLog]
+    const channels = Array.from({ length: 1000 }, (_, i) => `c${i}`)
+    for (let from = 0; from < 8000; from += 2000) {
+      await write(node, Array.from({ length: 2000 }, (_, i) => put(`${from + i}`, i, { collection: `of${i % 20}`, channels: [channels[(from + i) * 13 % 1000]!, channels[i % 3]!] })))
+    }
+    const met: number[] = []
+    for (let after = 0, head = Infinity; after < head;) {
+      const page = await read(node, { after, collections: ['of5'], channels, limit: 150 })
+      t.ok(page.scanned > after)
+      met.push(...page.rows.map(({ entry }) => entry.sequence))
+      after = page.scanned
+      head = page.head
+    }
+    t.strictSame(met, Array.from({ length: 400 }, (_, i) => 20 * i + 6))
+  })
 }

@@ -92,8 +92,11 @@ local function number_in (key, counter, name)
   redis.call('HSET', key, name, number)
   return number
 end
-local function number_of_channel (name) return number_in(channels, 'channel_numbers', name) end
-local numbers = {}
+local numbers, channel_numbers = {}, {}
+local function number_of_channel (name)
+  channel_numbers[name] = channel_numbers[name] or number_in(channels, 'channel_numbers', name)
+  return channel_numbers[name]
+end
 local function number_of (name)
   local collection = collection_of(name)
   numbers[collection] = numbers[collection] or number_in(collections, 'collection_numbers', collection)

@@ -48,23 +48,26 @@ local function place_of (member)
   return {position = position, member = inside, name = string.sub(member, 14)}
 end
 local function by_position (a, b) return a.position < b.position end
--- The next rows of all walks: none that is missing lies below the last of them.
+-- The next rows of all walks: none that is missing lies below the last of them. Rows are fetched where none is waiting;
+-- of many walks few each at first.
+local looked = 0
 local function merge (count)
   local rows, bound = {}, math.huge
+  looked = looked + #walks / 10
   for _, walk in ipairs(walks) do
-    local waiting = walk.waiting or {}
-    if #waiting < count then
-      for _, row in ipairs(next_rows(walk, count)) do waiting[#waiting + 1] = row end
+    if not walk.waiting or walk.at > #walk.waiting then
+      walk.waiting, walk.at = next_rows(walk, walk.waiting and count or math.min(count, math.max(2, math.ceil(256 / #walks)))), 1
+      looked = looked + #walk.waiting
     end
-    if not walk.ended then bound = math.min(bound, waiting[#waiting].position) end
-    walk.waiting = waiting
+    if not walk.ended then bound = math.min(bound, walk.waiting[#walk.waiting].position) end
   end
   for _, walk in ipairs(walks) do
-    local rest = {}
-    for _, row in ipairs(walk.waiting) do
-      if row.position <= bound then rows[#rows + 1] = row else rest[#rest + 1] = row end
+    local waiting, at = walk.waiting, walk.at
+    while at <= #waiting and waiting[at].position <= bound do
+      rows[#rows + 1] = waiting[at]
+      at = at + 1
     end
-    walk.waiting = rest
+    walk.at = at
   end
   table.sort(rows, by_position)
   return rows, bound
@@ -102,7 +105,7 @@ end
 `
 
 const PAGE = `
-local scanned, rows, size, looked = '', 0, 0, 0
+local scanned, rows, size = '', 0, 0
 local answers = {'ok', state, ''}
 local function page ()
   local step = math.min(limit + 1, channels_asked >= 0 and 16 or 64)
@@ -123,7 +126,6 @@ local function page ()
         answers[#answers + 1] = filed_after and redis.call('HGET', filed, name_of(value)) or ''
       end
     end
-    looked = looked + #found
     if bound == math.huge then return text(sequence) end
     -- A page of which little is visible ends here, and the next one goes on.
     if looked > 10000 then return text(bound) end
