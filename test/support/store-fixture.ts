@@ -7,20 +7,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import type { NewEntry, NewJournalRow, Row } from '../../src/changelog/changelog.ts'
+import type { ChangeStore, NewEntry, NewJournalRow, Row } from '../../src/changelog/changelog.ts'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { digest, newPush, NOW, put, remove } from '../../src/conformance/changelog/harness.ts'
 
 const WHO = { userId: 'ann', clientId: 'phone', address: '127.0.0.1', messageId: 'm-1' }
 
 /** Rows with the whole of their entries, as far as a page shows them with what it shows. */
-async function whole (log: SqliteChangeLog, rows: readonly Row[]): Promise<unknown[]> {
+async function whole (log: ChangeStore, rows: readonly Row[]): Promise<unknown[]> {
   const entries = await log.entries(rows.map(({ entry }) => entry.sequence))
   return rows.map(({ position, entry, member }, i) => ({ position, entry: { ...entries[i], ...entry }, member }))
 }
 
 /** Everything a client or an operator can learn from a log, but for the epochs that later openings began. */
-export async function contentsOf (log: SqliteChangeLog): Promise<string> {
+export async function contentsOf (log: ChangeStore): Promise<string> {
   const all = { after: 0, collections: null, limit: 1000, bytes: Infinity }
   const { rows, scanned, head, horizon, epochs } = await log.read(all)
   const documents = rows.map(({ entry }) => ({ collection: entry.collection, documentId: entry.documentId, identity: digest(`id of ${entry.documentId}`) }))
@@ -37,7 +37,7 @@ export async function contentsOf (log: SqliteChangeLog): Promise<string> {
   return JSON.stringify(content, (_, value) => value?.type === 'Buffer' || value instanceof Uint8Array ? Buffer.from(value.data ?? value).toString('hex') : value, 1) + '\n'
 }
 
-async function fill (log: SqliteChangeLog): Promise<void> {
+export async function fill (log: ChangeStore): Promise<void> {
   const told = (documentId: string): Partial<NewEntry> => ({ identity: digest(`id of ${documentId}`), rev: '1-a' })
   const refused: NewJournalRow = { collection: 'todos', documentId: 'c', status: 'rejected', code: 'invalid_document', raw: '{"_id":"\\ud800"}' }
   const seen = (key: string): object => ({ key: digest(key), ...WHO, outcome: `outcome of ${key}`, serverTimestamp: NOW })
