@@ -3,15 +3,6 @@
  * server is named by a URL, and not before.
  */
 
-export interface PostgresQuery {
-  readonly text: string
-  readonly values?: readonly unknown[]
-  /** Under it the statement is prepared once per connection. */
-  readonly name?: string
-  /** Rows as arrays. */
-  readonly rowMode?: 'array'
-}
-
 export interface PostgresResult {
   readonly rows: any[]
   readonly rowCount: number | null
@@ -19,6 +10,7 @@ export interface PostgresResult {
 
 /** One connection. What it says by `error` must be listened to, or the process dies of it. */
 export interface PostgresClient {
+  /** @param query as pg takes it: `{ text, values?, name?, rowMode? }` */
   query (query: any): Promise<PostgresResult>
   on (event: 'error' | 'end' | 'notification' | 'notice', listener: (...args: any[]) => void): unknown
   removeListener (event: string, listener: (...args: any[]) => void): unknown

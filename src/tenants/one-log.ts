@@ -16,7 +16,7 @@ export async function openOneLog (node: Node, { store, pubsub }: { store: Change
   return new OneLog(node, { store, bell })
 }
 
-export class OneLog implements OpenLogs {
+class OneLog implements OpenLogs {
   readonly only: Parts
 
   constructor (node: Node, log: { store: ChangeStore, bell: Doorbell }) {

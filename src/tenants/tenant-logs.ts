@@ -29,7 +29,7 @@ export async function openTenantLogs (node: Node, deps: TenantLogsDeps): Promise
   return new TenantLogs(node, deps, most)
 }
 
-export class TenantLogs implements OpenLogs {
+class TenantLogs implements OpenLogs {
   readonly only = null
   readonly #node: Node
   readonly #deps: TenantLogsDeps

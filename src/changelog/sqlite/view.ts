@@ -32,7 +32,7 @@ export function openView (given: string): SqliteLogView {
   }
 }
 
-export class SqliteLogView implements LogView {
+class SqliteLogView implements LogView {
   readonly path: string
   readonly #database: Database
   readonly #version: Statement
