@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../free-port.ts'
-import { accepts, signalGroup } from '../services/place.ts'
+import { accepts, endsWithUs, signalGroup } from '../services/place.ts'
 import { pemPath } from '../tls.ts'
 import type { Place } from './configuration.ts'
 
@@ -45,8 +45,8 @@ const START_MS = 20_000
 
 const PATH = `${process.env['PATH']}:/usr/sbin:/sbin`
 
-const groups = new Set<number>()
-process.on('exit', () => { for (const group of groups) signalGroup(group, 'SIGKILL') })
+/** Those that run, and what lets each be. */
+const groups = new Map<number, () => void>()
 
 /** Ends with the test. @param targets ports on 127.0.0.1 of the server, or of several nodes */
 export async function startProxy (t: Test, kind: Kind, ...targets: readonly number[]): Promise<Proxy> {
@@ -96,7 +96,7 @@ class Running {
     let output = ''
     const child = spawn(command.run[0]!, command.run.slice(1), { env, cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => { output += text.toString() })
-    groups.add(child.pid!)
+    groups.set(child.pid!, endsWithUs(child.pid!))
     const running = new Running(child)
     for (const end = performance.now() + START_MS; !await accepts(port); await sleep(50)) {
       if (child.exitCode === null && child.signalCode === null && performance.now() < end) continue
@@ -116,6 +116,7 @@ class Running {
     await this.#gone
     clearTimeout(slow)
     signalGroup(pid!, 'SIGKILL')
+    groups.get(pid!)!()
     groups.delete(pid!)
   }
 }

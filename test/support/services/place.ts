@@ -1,7 +1,7 @@
 /** What the servers that tests start have in common: a folder of their own, and an end with the test. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ownEnv } from '../own-env.ts'
 
@@ -45,9 +45,7 @@ export class Running {
   static async start ({ command, cwd, port, uid, gid }: Program): Promise<Running> {
     let output = ''
     const child = spawn(command[0]!, command.slice(1), { cwd, env: ownEnv(), detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...uid !== undefined && { uid }, ...gid !== undefined && { gid } })
-    const end = (): void => signalGroup(child.pid!, 'SIGKILL')
-    process.once('exit', end)
-    child.once('exit', () => { process.removeListener('exit', end) })
+    child.once('exit', endsWithUs(child.pid!))
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text: Buffer) => { output = `${output}${text.toString()}`.slice(-10_000) })
     const running = new Running(child)
     for (const limit = performance.now() + START_MS; !await accepts(port); await sleep(20)) {
@@ -70,6 +68,17 @@ export class Running {
     this.signal('SIGKILL')
     if (this.#child.exitCode === null && this.#child.signalCode === null) await this.#gone
   }
+}
+
+/**
+ * Ends a process and its children with this one, also where that is killed and can end nothing: its end of the pipe
+ * closes in any case. @returns lets them be, once they are gone
+ */
+export function endsWithUs (group: number): () => void {
+  const guard = spawn('sh', ['-c', 'cat; kill -9 "-$1"', 'sh', String(group)], { env: ownEnv(), detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  guard.unref();
+  (guard.stdin as Socket).unref()
+  return () => signalGroup(guard.pid!, 'SIGKILL')
 }
 
 /** To a process and its children, if they are still there. */
