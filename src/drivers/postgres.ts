@@ -54,7 +54,7 @@ export async function openPool (url: string, { max = 10, connectMs = 5000, state
   })
 }
 
-const minded = new WeakSet<PostgresPool>()
+const minded = new WeakSet<PostgresPool | PostgresClient>()
 
 /**
  * Connections that break while nobody asks anything of them would end the process: now they do not, not even between
@@ -64,8 +64,15 @@ export function mind (pool: PostgresPool): PostgresPool {
   if (minded.has(pool)) return pool
   minded.add(pool)
   pool.on('error', () => {})
-  pool.on('connect', (client: PostgresClient) => { client.on('error', () => {}) })
+  pool.on('connect', mindClient)
   return pool
+}
+
+/** The same of a connection that the pool had before. */
+export function mindClient (client: PostgresClient): void {
+  if (minded.has(client)) return
+  minded.add(client)
+  client.on('error', () => {})
 }
 
 async function load (): Promise<typeof import('pg')> {

@@ -8,7 +8,7 @@ import { Budget } from '../../src/changelog/plain-budget.ts'
 import { changeLogSuite } from '../../src/conformance/changelog.ts'
 import { newPush, put, read, remove, sequences, write } from '../../src/conformance/changelog/harness.ts'
 import { ArrayLog, PostgresChangeLog, TestPool, TimedPostgresChangeLog } from '../support/own-logs.ts'
-import { openRules, pull, push, replicate, START, type Rules, type TestPush } from '../support/rules.ts'
+import { openRules, pull, push, replicate, type Rules, START, type TestPage, type TestPush } from '../support/rules.ts'
 
 await changeLogSuite({
   test: (title, run) => t.test(title, run),
@@ -270,12 +270,13 @@ const step = fc.oneof(
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
 /** What a client is told, or the code of the error; epochs are random. */
+const withoutEpoch = ({ checkpoint: { head, ...checkpoint }, ...page }: TestPage): object => ({ ...page, checkpoint, head: head?.split('.')[0], epoch: '' })
 async function play (rules: Rules, one: Step): Promise<unknown> {
   rules.clock.advance(1)
   try {
     if (one.kind === 'clear') return await rules.store.clear()
     if (one.kind === 'compact') return await rules.store.compact()
-    if (one.kind === 'pull') return { ...await pull(rules, { collections: [], limit: one.limit, checkpoint: { global: Math.min(one.after, await rules.store.getCurrentSequence()) } }), epoch: '' }
+    if (one.kind === 'pull') return withoutEpoch(await pull(rules, { collections: [], limit: one.limit, checkpoint: { global: Math.min(one.after, await rules.store.getCurrentSequence()) } }))
     const changes = one.changes.map(({ id, value, delete: deleted, skew, base }) => ({
       operation: deleted ? 'delete' : 'update', documentId: id, document: deleted ? null : { value }, timestamp: START + skew, ...base !== null && { base }
     }))
@@ -293,8 +294,7 @@ t.test('promise 3 (Once) and promise 8 (Convergent): while it runs a plain log a
     try {
       for (const one of steps) deepEqual(await play(plain, one), await play(own, one))
     } finally {
-      await own.close()
-      await plain.close()
+      await Promise.all([own.close(), plain.close()])
     }
   }), { numRuns: Number(process.env['POCKET_RUNS'] ?? 100) })
 })

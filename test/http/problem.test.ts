@@ -56,6 +56,7 @@ const cases: Partial<Record<ErrorCode, Case>> = {
   token_in_query: { send: got('/sync/stream?access_%74oken=x') },
   bad_request: { send: 'NOT HTTP\r\n\r\n' },
   not_loopback: { send: got('/health', 'X-Forwarded-For: 10.0.0.1\r\n') },
+  no_tenant: { send: posted('/sync/push', message, 'Authorization: Bearer x\r\n'), options: () => ({ authenticate: () => ({ id: 'ann' }), tenant: () => '' }), body: { detail: /./ } },
   not_found: { send: got('/sync/nothing') },
   method_not_allowed: { send: got('/sync/push'), headers: { allow: /^POST, OPTIONS$/ } },
   not_acceptable: { send: got('/sync/stream', 'Accept: text/html\r\n') },

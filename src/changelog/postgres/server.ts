@@ -1,6 +1,6 @@
 /** The server on which logs lie, as all of them use it: its connections, what it says of itself, and its health. */
 import { setTimeout } from 'node:timers/promises'
-import { mind, openPool, type PostgresClient, type PostgresPool } from '../../drivers/postgres.ts'
+import { mind, mindClient, openPool, type PostgresClient, type PostgresPool } from '../../drivers/postgres.ts'
 import { SyncError } from '../../errors.ts'
 import { Connection } from './connection.ts'
 import { closed, failureOf, isLocked, unavailable } from './failure.ts'
@@ -33,7 +33,6 @@ export class Server {
   readonly #reads: Gate
   readonly #turns: Turns
   readonly #systems = new WeakMap<PostgresClient, string>()
-  readonly #heard = new WeakSet<PostgresClient>()
   #pool: Promise<PostgresPool> | undefined
   #ended = false
   #lent = false
@@ -152,7 +151,7 @@ export class Server {
 
   /** The first time that a connection is used. */
   async #welcome (client: PostgresClient): Promise<string> {
-    this.#listen(client)
+    mindClient(client)
     const connection = this.#connection(client, '')
     const [[encoding, fsync, fullPages, version]] = await connection.script(`SET bytea_output = hex; ${WELCOME}`) as [[string, string, string, number]]
     if (encoding !== 'UTF8') throw new SyncError('storage_unavailable', { detail: `the database has the encoding ${encoding}: make one with ENCODING 'UTF8'` })
@@ -161,12 +160,6 @@ export class Server {
     const system = await this.#systemOf(connection)
     this.#systems.set(client, system)
     return system
-  }
-
-  /** A connection that breaks while nobody asks anything of it would end the process. */
-  #listen (client: PostgresClient): void {
-    if (!this.#heard.has(client)) client.on('error', () => {})
-    this.#heard.add(client)
   }
 
   async #systemOf (connection: Connection): Promise<string> {
@@ -181,7 +174,7 @@ export class Server {
     const client = await pool.connect().catch((error: unknown) => { throw this.#report(error, true) })
     let broken = true
     try {
-      this.#listen(client)
+      mindClient(client)
       const connection = this.#connection(client, '')
       await connection.script(this.#standby ? 'SELECT 1' : inSchema(this.#options.schema, 'UPDATE pocket.layout SET layout = layout'))
       broken = false

@@ -28,7 +28,7 @@ export const serve = command({
     port: { type: 'string', value: '<n>', env: 'POCKET_PORT', default: '3000', summary: 'port; 0 picks a free one' },
     host: { type: 'string', value: '<address>', env: 'POCKET_HOST', default: '127.0.0.1', summary: 'address to listen on' },
     db: { ...dbOption, summary: 'change log: a path, sqlite:<path>, or :memory:' },
-    'db-replica': { type: 'string', value: '<url>', env: 'POCKET_DB_REPLICA', summary: 'postgres://…: a standby, from which readers who are far behind get their pages' },
+    'db-replica': { type: 'string', value: '<url>', env: 'POCKET_DB_REPLICA', summary: 'a standby that gives readers far behind their pages' },
     pubsub: { type: 'string', value: '<url>', env: 'POCKET_PUBSUB', summary: 'hints between nodes: redis://…, postgres://… or memory' },
     open: { type: 'boolean', env: 'POCKET_OPEN', summary: 'answer other machines too, without authentication' },
     'public-collections': publicOption,
