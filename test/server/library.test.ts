@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { openBackend } from '../../src/backends.ts'
-import { PocketServer, MemoryChangeLog, SqliteChangeLog } from '../../src/index.ts'
+import { MemoryChangeLog, PocketServer, PostgresChangeLog, RedisChangeLog, SqliteChangeLog } from '../../src/index.ts'
 import type { ChangeLog, ServerConfig } from '../../src/index.ts'
 import { post, pullOf, pushOf, request } from '../support/app.ts'
 import { SseClient } from '../support/sse-client.ts'
@@ -78,11 +78,13 @@ t.test('the examples of users compile and say what they cannot do', async (t) =>
   t.equal(new PocketServer().disconnectClient('nobody'), false)
 })
 
-t.test('a change log is named by a path, sqlite:<path>, :memory: or memory:', async (t) => {
+t.test('a change log is named by a path, sqlite:<path>, :memory:, or the URL of a server, which is not asked yet', async (t) => {
   const folder = t.testdir()
   for (const name of [':memory:', 'memory:']) t.ok(await openBackend(name) instanceof MemoryChangeLog, name)
   for (const name of [join(folder, 'a.db'), `sqlite:${join(folder, 'b.db')}`]) t.ok(await openBackend(name) instanceof SqliteChangeLog, name)
-  for (const name of ['postgres://localhost/x', 'redis://localhost', 'sqlite:']) await t.rejects(openBackend(name), TypeError, name)
+  for (const name of ['postgres://127.0.0.1:1/x', 'postgresql://127.0.0.1:1/x']) t.ok(await openBackend(name) instanceof PostgresChangeLog, name)
+  for (const name of ['redis://127.0.0.1:1', 'rediss://127.0.0.1:1/3']) t.ok(await openBackend(name) instanceof RedisChangeLog, name)
+  for (const name of ['mysql://localhost/x', 'sqlite:']) await t.rejects(openBackend(name), TypeError, name)
 })
 
 t.test('an option that is not offered is refused by name', (t) => {

@@ -14,7 +14,7 @@ const FAILURES: ReadonlyArray<readonly [RegExp, Failure]> = [
 ]
 
 const ADVICE: Record<Exclude<Failure, 'own'>, string> = {
-  down: 'PostgreSQL cannot be reached; it is tried again until it can',
+  down: 'PostgreSQL cannot be reached: see that it runs, and what the URL says',
   busy: 'PostgreSQL did not answer in time: look at what holds locks (pg_stat_activity) or uses up its connections',
   full: 'PostgreSQL has no room left: free some space, writing goes on by itself',
   readonly: 'PostgreSQL takes no writes there, as a standby does: name the primary',
