@@ -22,8 +22,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 7 (Isolated): a push is taken while earlier ones are not paid for',
     file: 'src/http/push.ts',
-    find: 'rateLimits?.assertSolvent(exchange)',
-    replace: '',
+    find: 'rateLimits?.assertSolvent(exchange) ?? null',
+    replace: 'null',
     test: limits,
     title: 'promise 7 (Isolated): who changes more than a minute gives'
   },

@@ -33,7 +33,7 @@ export const sabotages: readonly Sabotage[] = [
     breaks: 'epochs, PostgreSQL: a log that was taken back is answered from as if nothing had happened',
     file: 'src/changelog/postgres/lineage.ts',
     find: '(!sameServer || head < known.head || !this.#holdsOwn(epochs))',
-    replace: '(!sameServer || !this.#holdsOwn(epochs))',
+    replace: '(!this.#holdsOwn(epochs))',
     test: server,
     title: 'epochs: of a log that was taken back to an earlier state'
   },

@@ -45,6 +45,8 @@ t.test('promise 5 (Live is pull): a stream learns of what another node wrote wit
 t.test('promise 5 (Live is pull): a long poll at one node ends with what another one wrote, without a hint', async t => {
   const [one, two] = await threeNodes(t, 50) as [string, string]
   const waiting = post(`${two}/sync/pull`, { ...pullOf(), waitMs: 3000 })
+  // Answered behind it: so that one waits by now.
+  for (let i = 0; i < 3; i++) await post(`${two}/sync/pull`, pullOf())
   await post(`${one}/sync/push`, pushOf('todos', [{ documentId: 'a' }]))
   t.match((await waiting).json, { changes: { todos: [{ documentId: 'a' }] } })
 })
