@@ -81,14 +81,14 @@ async function measured ({ nodes, database }: Setup, { generators, kind, connect
   const before = { cpu: database === null ? 0 : familyCpuMs(database), time: performance.now() }
   const results = await Promise.all(nodes.map(({ port, pid }, index) => {
     const share = { port, pid, ms, connections: connections / nodes.length }
-    const load = kind === 'push' ? { kind, ...share, ...head, changes: 1, resume: `push ${port} ${connections}` } : { kind, ...share, ...at, limit: 100, follow: false }
+    const load = kind === 'push' ? { kind, ...share, ...head, changes: 1, resume: `push ${port} ${connections}` } : { kind, ...share, ...at, limit: 100, follow: false, expect: BEHIND }
     return generators[index]!.ask<LoadResult>(load)
   }))
   const used = (database === null ? 0 : familyCpuMs(database) - before.cpu) / (performance.now() - before.time)
   const rate = results.reduce((sum, result) => sum + result.rate, 0)
   return {
-    rate: kind === 'pull' ? rate / BEHIND : rate,
-    cpuMicros: results.reduce((sum, result) => sum + result.cpuMicros * result.rate, 0) / rate * (kind === 'pull' ? BEHIND : 1),
+    rate,
+    cpuMicros: results.reduce((sum, result) => sum + result.cpuMicros * result.rate, 0) / rate,
     generator: results.reduce((sum, result) => sum + result.generator, 0),
     database: used
   }

@@ -2,9 +2,9 @@
 
 const words = 'milk and bread before the shop closes, call the plumber about the kitchen tap, water the plants on both balconies, ask Ada when the train leaves'
 
-/** Ids that grow: within a series by its number, between series by the time they began. */
+/** Ids that grow: within a series by its number, between series by the time they began; several processes may begin at once. */
 export class Series {
-  readonly #start = Date.now().toString(36)
+  readonly #start = `${Date.now().toString(36)}${process.pid.toString(36)}`
   #count = 0
 
   next (): string {
