@@ -48,7 +48,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'a connection to PostgreSQL that ends while it is handed out ends the process',
     file: 'src/drivers/postgres.ts',
-    find: "pool.on('connect', (client: PostgresClient) => { client.on('error', () => {}) })",
+    find: "pool.on('connect', mindClient)",
     replace: '',
     test: faults,
     title: 'promise 7 (Isolated): a connection that is ended as soon as it is made'
