@@ -172,8 +172,6 @@ export interface ReadQuery {
   readonly channels?: readonly string[]
   /** Without `channels`: each row also says where its document was filed after this position. */
   readonly filedAfter?: number
-  /** Not from a copy that has not reached this sequence and those of `after`. */
-  readonly atLeast?: number
   /** Rows at most; ≥ 1. */
   readonly limit: number
   /** Stop after the row with which the documents' text passes this many bytes; at least one row is returned. */

@@ -69,9 +69,8 @@ export async function readRows (store: ChangeStore, query: PageQuery, after: Aft
 
 type After = Position['after']
 
-function read (store: ChangeStore, { position: { head }, collections, view: { channels }, limit, bytes }: PageQuery, after: After): Promise<Page> {
-  const query = channels === undefined ? { after, collections, limit, bytes } : { after, collections, channels, limit, bytes }
-  return store.read(head === undefined ? query : { ...query, atLeast: headOf(head) })
+function read (store: ChangeStore, { collections, view: { channels }, limit, bytes }: PageQuery, after: After): Promise<Page> {
+  return store.read(channels === undefined ? { after, collections, limit, bytes } : { after, collections, channels, limit, bytes })
 }
 
 function stateOf (page: Page, { looksBack }: View): LogState {
@@ -154,11 +153,6 @@ export function snapshotMark (position: Position, state: LogState, { looksBack }
   if (position.snapshot !== undefined) return { snapshot: position.snapshot }
   if (highest(position) === 0) return { snapshot: state.head }
   return looksBack ? { snapshot: least(position) } : {}
-}
-
-/** The sequence of a head mark. */
-function headOf (mark: string): number {
-  return Number(mark.slice(0, mark.indexOf('.')))
 }
 
 /**

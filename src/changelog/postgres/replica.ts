@@ -29,10 +29,7 @@ export class Replica {
       CROSS JOIN LATERAL (SELECT 1 FROM pocket.heads h WHERE h.log = $1 AND h.sequence = k.sequence OFFSET 0) h) FROM pocket.logs l WHERE l.log = $1`)
   }
 
-  /**
-   * `atLeast` needs no look: the state is the primary's, and what the standby has not reached is not in its pages.
-   * @returns null where the primary is to be asked: the standby fails, or has no full page for this reader
-   */
+  /** @returns null where the primary is to be asked: the standby fails, or has no full page for this reader */
   async page (query: ReadQuery): Promise<Page | null> {
     // What a document left, and where it is filed, only the primary can say.
     if (query.channels !== undefined || query.filedAfter !== undefined || !this.#isFarBehind(query)) return null
