@@ -84,14 +84,17 @@ export class Pull implements Conversation {
   readonly #load: PullLoad
   readonly #messages = new Series()
   #position: { global: number, checkpoint: string, epoch: string | undefined }
+  #limit: number
 
   constructor (load: PullLoad) {
     this.#load = load
+    this.#limit = load.limit
     this.#position = this.#beginning()
   }
 
   request (): string {
-    const { kind, limit, token } = this.#load
+    const { kind, token } = this.#load
+    const limit = this.#limit
     const { checkpoint, epoch } = this.#position
     const inEpoch = epoch === undefined ? '' : `,"epoch":"${epoch}"`
     return requestText(kind === 'pull' ? '/sync/pull' : '/', `{"type":"pull","id":"${this.#messages.next()}","timestamp":${Date.now()},"collections":["todos"],"checkpoint":${checkpoint},"limit":${limit}${inEpoch}}`, { token })
@@ -112,7 +115,8 @@ export class Pull implements Conversation {
   }
 
   #beginning (): { global: number, checkpoint: string, epoch: string | undefined } {
-    const { checkpoint, epoch } = this.#load
+    const { checkpoint, epoch, limit, apart = false } = this.#load
+    this.#limit = apart ? limit - Math.floor(Math.random() * limit / 2) : limit
     return { global: checkpoint.global, checkpoint: JSON.stringify(checkpoint), epoch }
   }
 }

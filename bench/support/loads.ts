@@ -32,6 +32,8 @@ export interface PullLoad extends Base {
   readonly checkpoint: { readonly global: number, readonly scope?: string }
   readonly epoch?: string
   readonly follow: boolean
+  /** Pages are cut otherwise each time it begins, so that no two questions are equal; default false. */
+  readonly apart?: boolean
   /** With `follow`: counts whole pulls, from the checkpoint to the end, not documents. */
   readonly whole?: boolean
   /** Documents that every answer holds, where that is known: each must move the checkpoint by as many. */
