@@ -28,6 +28,7 @@ import type { PushDeps } from './sync/message.ts'
 import { Nodes } from './sync/nodes.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
+import { ReadyPages } from './sync/ready.ts'
 import { Revivals } from './sync/revival.ts'
 import { isAudited, Sealing } from './sync/sealing.ts'
 import { Sight } from './sync/sight.ts'
@@ -111,37 +112,38 @@ export function composeLog (node: Pick<Node, 'config' | 'crowd' | 'audit'>, { st
   const sight = new Sight({ store, rules, access, views })
   const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
   const feed = feedOf(config, { store, bell, views, crowd: node.crowd, onStreamGone })
+  const ready = new ReadyPages(store, limits.readyBytes)
   const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
   return {
     store,
     bell,
     pushes,
-    ...readsOf(config, { store, bell, views, publicViews }),
+    ...readsOf(config, { store, bell, views, publicViews, ready }),
     histories: new Histories({ store, limits, sight, clock }),
     revivals: new Revivals({ store, clock, pushes, audit, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
     feed,
     housekeeping: new Housekeeping({ store, clock, retention, interval: config.compactInterval, random: Math.random, logger }),
-    ...auditParts(store, { audit, pushes, feed, logger })
+    ...auditParts(store, { audit, pushes, keepers: [feed, ready], logger })
   }
 }
 
-/** Of what one log keeps in memory for its streams, since there are many. */
-const RINGS = 16
+/** Of what one log keeps in memory for its readers, since there are many. */
+const SHARE = 16
 
 /** Lines of the log say whose log they are about. */
 function ofTenant ({ logger, limits, ...config }: Config, tenant: string): Config {
   const say = (level: keyof Logger) => (fields: object, message: string): void => { logger[level]({ tenant, ...fields }, message) }
   return {
     ...config,
-    limits: { ...limits, ringBytes: Math.ceil(limits.ringBytes / RINGS) },
+    limits: { ...limits, ringBytes: Math.ceil(limits.ringBytes / SHARE), readyBytes: Math.ceil(limits.readyBytes / SHARE) },
     logger: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
   }
 }
 
-function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<LogServices, 'store' | 'bell'> & { views: Views, publicViews: Views }): Pick<LogServices, 'pulls' | 'changes' | 'snapshots'> {
+function readsOf ({ limits, publicCollections }: Config, { views, publicViews, ...log }: Pick<LogServices, 'store' | 'bell'> & { views: Views, publicViews: Views, ready: ReadyPages }): Pick<LogServices, 'pulls' | 'changes' | 'snapshots'> {
   const pulls = new Pulls({ ...log, clock, limits, views })
   const changes = new Changes({ pulls, publicPulls: new Pulls({ ...log, clock, limits, views: publicViews, turns: new OneByOne() }), publicCollections })
-  return { pulls, changes, snapshots: new Snapshots({ store: log.store, views, publicViews, isPublic: names => changes.isPublic(names) }) }
+  return { pulls, changes, snapshots: new Snapshots({ ...log, views, publicViews, isPublic: names => changes.isPublic(names) }) }
 }
 
 function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logger, ...config }: Config, { onStreamGone, ...parts }: Pick<FeedOptions, 'store' | 'bell' | 'views' | 'crowd'> & { onStreamGone: () => void }): LiveFeed {
@@ -163,10 +165,10 @@ function feedOf ({ access: rules, limits, heartbeatInterval, clientTimeout, logg
   })
 }
 
-function auditParts (store: ChangeStore, { audit, pushes, feed, logger }: { audit: Pick<Audit, 'note'>, pushes: Pushes, feed: LiveFeed, logger: Logger }): Pick<LogParts, 'sealing' | 'erasures'> {
+function auditParts (store: ChangeStore, { audit, pushes, keepers, logger }: { audit: Pick<Audit, 'note'>, pushes: Pushes, keepers: ReadonlyArray<{ forget (): void }>, logger: Logger }): Pick<LogParts, 'sealing' | 'erasures'> {
   if (!isAudited(store)) return { sealing: null, erasures: null }
   store.onSeal(({ hash }) => audit.note({ type: 'sealed', code: hash }))
-  return { sealing: new Sealing({ store, clock, logger }), erasures: new Erasures({ store, clock, pushes, audit, newId: randomUUID, onErased: () => feed.forget() }) }
+  return { sealing: new Sealing({ store, clock, logger }), erasures: new Erasures({ store, clock, pushes, audit, newId: randomUUID, onErased: () => { for (const keeper of keepers) keeper.forget() } }) }
 }
 
 /** @throws TypeError where the store cannot erase */

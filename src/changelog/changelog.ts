@@ -9,10 +9,9 @@
  * - channel: a name under which a document is filed
  * - identity: the digest by which a repeated change is known
  * - journal: losers of conflicts and refused changes; they have no sequence
- * `ChangeLog` is what an application may implement itself; `ChangeStore` is the richer port of our own
- * adapters. `src/conformance/changelog.ts` holds every adapter to the promises written here.
+ * `ChangeLog` is what an application may implement itself; `ChangeStore` is the richer port of our own adapters, which
+ * `src/conformance/changelog.ts` holds to the promises written here.
  */
-
 export type Operation = 'insert' | 'update' | 'delete'
 
 /** An entry as every change log keeps and returns it. */
@@ -32,7 +31,7 @@ export interface ChangeEntry {
   readonly timestamp: number
 }
 
-/** What the server's own stores keep of an entry beside its body. */
+/** What the server's own stores keep of an entry beside its body; with it a `StoredEntry` is whole. */
 export interface EntryFacts {
   readonly sequence: number
   readonly collection: string
@@ -56,7 +55,6 @@ export interface EntryFacts {
   readonly exact: boolean
 }
 
-/** An entry of the server's own stores, whole. */
 export interface StoredEntry extends ChangeEntry, EntryFacts {}
 
 /** The extension point for applications: seven methods, single node; the server keeps the rest itself. */
@@ -176,6 +174,8 @@ export interface ReadQuery {
   readonly limit: number
   /** Stop after the row with which the documents' text passes this many bytes; at least one row is returned. */
   readonly bytes: number
+  /** Of the page that answered the same question before: where it would be the same again, the store may say so instead of reading it. */
+  readonly stamp?: string
 }
 
 /** Less than an entry: a page is read often, and most of an entry's facts concern the server alone. */
@@ -211,6 +211,8 @@ export interface Page {
   readonly historyHorizon: number
   /** All epochs in the same snapshot, oldest first. */
   readonly epochs: readonly Epoch[]
+  /** Of a page that was cut, where the store can tell quickly whether it still is as it was. The one that was given, and no rows: it is. */
+  readonly stamp?: string
 }
 
 export interface Epoch {

@@ -8,7 +8,7 @@ import { SAFE } from './head.ts'
 import type { NodeServices } from './services.ts'
 
 export interface Answer {
-  readonly body: string
+  readonly body: string | Buffer
   readonly cacheControl: string
   readonly status?: number
   /** Names and values in turn. */
@@ -37,6 +37,11 @@ export function sendJson (services: NodeServices, exchange: Exchange, answer: An
   if (used === null) return write(services, exchange, { ...answer, headers: varied }, body)
   varied.push('content-encoding', used)
   return coderOf(used).code(body).then(coded => write(services, exchange, { ...answer, headers: varied }, coded))
+}
+
+/** Ready bytes stay bytes: as text they would be coded anew for every reader. */
+export function joined (before: string, changes: string | Buffer, behind: string): string | Buffer {
+  return typeof changes === 'string' ? before + changes + behind : Buffer.concat([Buffer.from(before), changes, Buffer.from(behind)])
 }
 
 /** What is set before, by CORS or a host, stays. */

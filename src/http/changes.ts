@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { SyncError } from '../errors.ts'
 import type { ChangesAnswer, ChangesQuery } from '../sync/changes.ts'
-import { sendJson } from './answer.ts'
+import { joined, sendJson } from './answer.ts'
 import type { Exchange } from './exchange.ts'
 import { assertOnce, collectionsOf, epochOf, placeOf, queryOf, wholeNumber } from './query.ts'
 import { isShared, serveReader } from './readers.ts'
@@ -61,6 +61,6 @@ function cacheControlOf ({ config: { retention } }: Services, { lasting }: Chang
 }
 
 /** As of a pull, without the time: the same question has the same answer. */
-function pageText ({ changes, checkpoint, hasMore, epoch }: ChangesAnswer): string {
-  return `{"type":"pull-response","id":"get","changes":${changes},"checkpoint":${JSON.stringify(checkpoint)},"hasMore":${hasMore},"epoch":"${epoch}"}`
+function pageText ({ changes, checkpoint, hasMore, epoch }: ChangesAnswer): string | Buffer {
+  return joined('{"type":"pull-response","id":"get","changes":', changes, `,"checkpoint":${JSON.stringify(checkpoint)},"hasMore":${hasMore},"epoch":"${epoch}"}`)
 }

@@ -6,14 +6,14 @@ import * as zlib from 'node:zlib'
 export type Coding = 'zstd' | 'gzip' | 'br'
 
 interface Coder {
-  readonly code: (text: string) => Promise<Buffer>
+  readonly code: (text: string | Buffer) => Promise<Buffer>
   /** For what is made bit by bit. It holds up to half a MiB. */
   readonly stream: () => Transform
 }
 
 const { constants, brotliCompress, createBrotliCompress, createGzip, gzip } = zlib
 const { zstdCompress, createZstdCompress } = zlib as {
-  zstdCompress?: (text: string, options: object, done: (error: Error | null, coded: Buffer) => void) => void
+  zstdCompress?: (text: string | Buffer, options: object, done: (error: Error | null, coded: Buffer) => void) => void
   createZstdCompress?: (options: object) => Transform
 }
 
@@ -26,13 +26,13 @@ const coders = new Map<Coding, Coder>()
 if (zstdCompress !== undefined && createZstdCompress !== undefined) {
   const { ZSTD_c_compressionLevel: level } = constants as unknown as Record<string, number>
   const options = { params: { [level!]: 1 } }
-  const zstd = promisify<string, object, Buffer>(zstdCompress)
+  const zstd = promisify<string | Buffer, object, Buffer>(zstdCompress)
   coders.set('zstd', { code: text => zstd(text, options), stream: () => createZstdCompress(options) })
 }
 const brotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } }
-const brotli = promisify<string, object, Buffer>(brotliCompress)
+const brotli = promisify<string | Buffer, object, Buffer>(brotliCompress)
 coders.set('br', { code: text => brotli(text, brotliOptions), stream: () => createBrotliCompress(brotliOptions) })
-const zip = promisify<string, object, Buffer>(gzip)
+const zip = promisify<string | Buffer, object, Buffer>(gzip)
 coders.set('gzip', { code: text => zip(text, { level: 3 }), stream: () => createGzip({ level: 3 }) })
 
 export function coderOf (coding: Coding): Coder {

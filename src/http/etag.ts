@@ -5,7 +5,7 @@ import type { Coding } from './coding.ts'
 const suffixes: Readonly<Record<Coding, string>> = { zstd: '-z', gzip: '-g', br: '-b' }
 
 /** Of the plain text, whatever coder or level a later version uses; each coding is a representation of its own. */
-export function etagOf (body: string, coding: Coding | null): string {
+export function etagOf (body: string | Buffer, coding: Coding | null): string {
   return `"${hash('sha256', body, 'base64url').slice(0, 27)}${coding === null ? '' : suffixes[coding]}"`
 }
 

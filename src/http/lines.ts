@@ -30,9 +30,9 @@ export class Lines {
    * @param signal when aborted, nobody waits for it any more
    * @returns whether the reader took it within `ms`
    */
-  async write (text: string, ms: number, signal: AbortSignal): Promise<boolean> {
+  async write (text: string | Buffer, ms: number, signal: AbortSignal): Promise<boolean> {
     // Text cut anywhere would lose the characters that take two places in it.
-    const bytes = Buffer.from(text)
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text
     for (let at = 0; at < bytes.length; at += PIECE) {
       if (signal.aborted) return false
       if (!this.#out.write(bytes.subarray(at, at + PIECE)) && !await this.#drained(ms, signal)) return false

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { SyncError } from '../errors.ts'
 import type { PageAnswer } from '../sync/page.ts'
-import { sendJson } from './answer.ts'
+import { joined, sendJson } from './answer.ts'
 import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
@@ -39,7 +39,8 @@ async function pull (services: Services, exchange: Exchange): Promise<void> {
   await sendJson(services, exchange, { body: pullText(message.id, page, services.clock.now()), cacheControl: 'private, no-store' })
 }
 
-function pullText (id: string, { changes, checkpoint, hasMore, epoch }: PageAnswer, now: number): string {
-  return `{"type":"pull-response","id":${JSON.stringify(id)},"changes":${changes},"checkpoint":${JSON.stringify(checkpoint)}` +
-    `,"hasMore":${hasMore},"epoch":"${epoch}","timestamp":${now}}`
+function pullText (id: string, { changes, checkpoint, hasMore, epoch }: PageAnswer, now: number): string | Buffer {
+  const before = `{"type":"pull-response","id":${JSON.stringify(id)},"changes":`
+  const behind = `,"checkpoint":${JSON.stringify(checkpoint)},"hasMore":${hasMore},"epoch":"${epoch}","timestamp":${now}}`
+  return joined(before, changes, behind)
 }

@@ -73,7 +73,7 @@ export class FrameMaker {
     })
     const { global, ...marks } = answer.checkpoint
     const { count, hasMore, epoch, state } = answer
-    const frame = new PageFrame(oneLine(answer.changes), { end: new Place(global!, epoch, marks), count, hasMore, state })
+    const frame = new PageFrame(oneLine(answer.changes.toString()), { end: new Place(global!, epoch, marks), count, hasMore, state })
     // A last page must be newer than every page before it, so it is read for each stream anew.
     return hasMore ? this.#keep(wish, frame) : frame
   }

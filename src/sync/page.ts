@@ -6,8 +6,9 @@ import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { ChangeStore, Page, Row, Shown, StoredEntry } from '../changelog/changelog.ts'
 import { MAX_INTEGER } from '../../schema/common.ts'
 import { highest, lowest, type Position } from './cursor.ts'
+import type { Form, ReadyPages } from './ready.ts'
 import { assertValid, epochOf, least, resyncReason, type LogState } from './validity.ts'
-import type { View } from './view.ts'
+import { showsAll, type View } from './view.ts'
 
 export interface PageQuery {
   readonly position: Position
@@ -17,11 +18,13 @@ export interface PageQuery {
   readonly bytes: number
   /** Of the reader, as of now. */
   readonly view: View
+  /** Full pages that others have read; absent: it is read anew. */
+  readonly ready?: ReadyPages
 }
 
 export interface PageAnswer {
-  /** JSON text of the `changes` member. */
-  readonly changes: string
+  /** JSON text of the `changes` member; its bytes where others have read the page before. */
+  readonly changes: string | Buffer
   /** How many changes are in it. */
   readonly count: number
   readonly checkpoint: Checkpoint
@@ -45,18 +48,31 @@ export interface PageRows {
 export async function readPage (store: ChangeStore, query: PageQuery): Promise<PageAnswer> {
   const { position, view } = query
   const after = typeof position.after === 'number' ? position.after : await startsOf(store, position.after, query)
-  const { rows, scanned, began, state } = await readRows(store, query, after)
+  const { changes, count, rows, scanned, began, state } = await readChanges(store, query, after)
   const reached = typeof after === 'number' ? Math.max(after, scanned) : scanned
   const start = lowest({ ...position, after })
   const hasMore = reached < state.head && reached > start
   return {
-    changes: changesText(rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, rows)),
-    count: rows.length,
+    changes,
+    count,
     checkpoint: { ...typeof after === 'number' ? { global: reached } : perCollection(query, after, { reached, rows }), ...hasMore && { ...snapshotMark(position, began, view), head: headMark(state) }, ...view.scope !== undefined && { scope: view.scope } },
     hasMore,
     epoch: epochOf(state, reached),
     state
   }
+}
+
+/** The text of a page, and how many changes it stands for. `rows` are there only where it was read for one reader. */
+async function readChanges (store: ChangeStore, query: PageQuery, after: After): Promise<PageRows & Pick<PageAnswer, 'changes' | 'count'>> {
+  const { ready, position, view, collections, limit, bytes } = query
+  if (ready !== undefined && typeof after === 'number' && showsAll(view)) {
+    const { page, text, count } = await ready.read({ after, collections, limit, bytes }, changesForm)
+    assertValid(position, page, view.scope)
+    return { changes: text, count, rows: page.rows, scanned: page.scanned, began: page, state: page }
+  }
+  const read = await readRows(store, query, after)
+  const changes = changesText(read.rows, typeof after === 'number' ? nullText : await tombstoneTexts(store, read.rows))
+  return { ...read, changes, count: read.rows.length }
 }
 
 /** @throws SyncError resync_required when the position cannot be continued from */
@@ -189,11 +205,13 @@ function isGone ({ entry, member }: Row): boolean {
 }
 
 /** `{"todos":[…],…}`: by collection, each list in sequence order. */
-function changesText (rows: readonly Row[], deleted: DeletedText): string {
+function changesText (rows: readonly Row[], deleted: DeletedText = nullText): string {
   const lists = new ChangeLists()
   for (const row of rows) lists.add(row.entry.collection, changeText(row, deleted))
   return lists.text
 }
+
+const changesForm: Form = { name: 'changes', textOf: rows => changesText(rows) }
 
 /** The `changes` member while it grows, change by change in sequence order. */
 export class ChangeLists {

@@ -5,6 +5,7 @@ import { SyncError } from '../errors.ts'
 import { positionOf, type Position } from './cursor.ts'
 import { readPage, type PageAnswer, type PageQuery } from './page.ts'
 import type { User } from '../access.ts'
+import type { ReadyPages } from './ready.ts'
 import type { OneByOne } from './turns.ts'
 import { isAhead } from './validity.ts'
 import type { View, Views } from './view.ts'
@@ -15,10 +16,12 @@ export interface PullDeps extends WaitDeps {
   readonly views: Views
   /** For readers whom nobody knows, of whom there may be a crowd: each reads in a turn of the event loop of its own. */
   readonly turns?: OneByOne
+  /** Absent: each page is read anew. */
+  readonly ready?: ReadyPages
 }
 
 /** What a client asks for. */
-type Asked = Omit<PageQuery, 'view'>
+type Asked = Omit<PageQuery, 'view' | 'ready'>
 
 export class Pulls {
   readonly #deps: PullDeps
@@ -50,10 +53,10 @@ export class Pulls {
 
   /** With the reader's rights as they are at that moment. */
   #read (asked: Asked, user: User | null): Promise<PageAnswer> {
-    const { store, views, turns } = this.#deps
+    const { store, views, turns, ready } = this.#deps
     const { position, collections, limit, bytes } = asked
     // Nothing is awaited or copied that need not be: together a fifth of a pull that finds nothing new.
-    const read = (view: View): Promise<PageAnswer> => readPage(store, { position, collections, limit, bytes, view })
+    const read = (view: View): Promise<PageAnswer> => readPage(store, { position, collections, limit, bytes, view, ...ready && { ready } })
     const now = (): Promise<PageAnswer> => {
       const view = views.of(user)
       return view instanceof Promise ? view.then(read) : read(view)

@@ -10,12 +10,13 @@
 import type { User } from '../access.ts'
 import type { ChangeStore, Row } from '../changelog/changelog.ts'
 import { SyncError } from '../errors.ts'
-import { parseCursor, type Position } from './cursor.ts'
+import { lowest, parseCursor, type Position } from './cursor.ts'
 import { oneLine } from './frames.ts'
-import { readRows, type PageRows } from './page.ts'
+import { readRows, type PageQuery, type PageRows } from './page.ts'
+import type { Form, ReadyPages } from './ready.ts'
 import { OneByOne } from './turns.ts'
 import { assertValid } from './validity.ts'
-import type { View, Views } from './view.ts'
+import { showsAll, type View, type Views } from './view.ts'
 
 /** Of one step, and so of what a slow reader keeps in memory. */
 export const STEP = { bytes: 256 * 1024, documents: 1000 } as const
@@ -41,6 +42,8 @@ export interface SnapshotDeps {
   /** For questions about public collections alone, whoever asks. */
   readonly publicViews: Views
   readonly isPublic: (collections: readonly string[] | null) => boolean
+  /** Absent: each step is read anew. */
+  readonly ready?: ReadyPages
   /** Default `STEP`. */
   readonly step?: { readonly bytes: number, readonly documents: number }
 }
@@ -64,36 +67,54 @@ export class Snapshots {
    * Lines, some at a time, each with its end; the last is there only when nothing is missing.
    * @throws SyncError resync_required, also midway: what was promised does not hold any more
    */
-  async * text ({ collections, resumption }: SnapshotQuery, user: User | null): AsyncGenerator<string, void, undefined> {
-    let { page, place } = await this.#read(resumption, collections, user)
-    let text = resumption === null ? startLine(place) : ''
+  async * text ({ collections, resumption }: SnapshotQuery, user: User | null): AsyncGenerator<string | Buffer, void, undefined> {
+    let { lines, place } = await this.#read(resumption, collections, user)
+    if (resumption === null) yield startLine(place)
     for (;;) {
-      for (const row of page.rows) if (row.position <= place.head && row.member) text += lineOf(row)
-      place = { ...place, after: Math.max(place.after, page.scanned) }
+      if (lines.length > 0) yield lines
       if (place.after >= place.head) break
-      if (text !== '') yield text
-      text = '';
-      ({ page, place } = await this.#read(place, collections, user))
+      ({ lines, place } = await this.#read(place, collections, user))
     }
-    yield text + endLine(place)
+    yield endLine(place)
   }
 
   async #read (known: Resumption | null, collections: readonly string[] | null, user: User | null): Promise<Step> {
-    const { store, views, publicViews, isPublic, step = STEP } = this.#deps
+    const { views, publicViews, isPublic, step = STEP } = this.#deps
     await this.#steps.turn()
     const view = liveOnly(await (isPublic(collections) ? publicViews : views).of(user))
-    const page = await readRows(store, { position: positionOf(known), collections, limit: step.documents, bytes: step.bytes, view })
-    const { began, state } = page
-    const place = known ?? { after: 0, epoch: began.epochs.at(-1)!.id, head: began.head, scope: view.scope }
+    const { text, scanned, began, state } = await this.#page(known, { position: positionOf(known), collections, limit: step.documents, bytes: step.bytes, view })
+    const { after, ...place } = known ?? { after: 0, epoch: began.epochs.at(-1)!.id, head: began.head, scope: view.scope }
     // Its end, not only this step, must lie in the log that is read, and above the deletions that are forgotten.
-    for (const log of [began, state]) assertValid({ ...positionOf(place), after: place.head }, log, view.scope)
-    return { page, place }
+    for (const log of [began, state]) assertValid({ ...positionOf({ ...place, after }), after: place.head }, log, view.scope)
+    return { lines: text, place: { ...place, after: Math.max(after, scanned) } }
+  }
+
+  /** Many read the same steps; only the last one may hold what is newer than the snapshot, and is read for each. */
+  async #page (known: Resumption | null, query: PageQuery): Promise<Omit<PageRows, 'rows'> & { text: string | Buffer }> {
+    const { store, ready } = this.#deps
+    const { position, collections, limit, bytes, view } = query
+    if (ready !== undefined && showsAll(view)) {
+      const { page, text } = await ready.read({ after: lowest(position), collections, limit, bytes }, linesForm)
+      assertValid(position, page, view.scope)
+      if (page.scanned <= (known ?? page).head) return { text, scanned: page.scanned, began: page, state: page }
+    }
+    const read = await readRows(store, query)
+    return { ...read, text: linesOf(read.rows, (known ?? read.began).head) }
   }
 }
 
 interface Step {
-  readonly page: PageRows
+  readonly lines: string | Buffer
+  /** Behind them. */
   readonly place: Resumption
+}
+
+const linesForm: Form = { name: 'lines', textOf: rows => linesOf(rows, Infinity) }
+
+function linesOf (rows: readonly Row[], head: number): string {
+  let text = ''
+  for (const row of rows) if (row.position <= head && row.member) text += lineOf(row)
+  return text
 }
 
 const beginning: Position = { after: 0, epoch: undefined, snapshot: undefined, scope: undefined, head: undefined }

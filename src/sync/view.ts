@@ -27,6 +27,11 @@ export interface View {
 /** Of a server without rules: everybody sees everything. */
 export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null, judgeLive: null }
 
+/** Whether a page looks the same to everybody who has such a view. */
+export function showsAll ({ channels, judge }: View): boolean {
+  return channels === undefined && judge === null
+}
+
 export interface ViewDeps extends JudgeDeps {
   readonly clock: Pick<Clock, 'now'>
 }

@@ -46,8 +46,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 4 (Safe checkpoints): a snapshot goes on to another end than it began with',
     file: 'src/sync/snapshot.ts',
-    find: 'const place = known ?? {',
-    replace: 'const place = known !== null ? { ...known, head: began.head } : {',
+    find: 'const { after, ...place } = known ?? {',
+    replace: 'const { after, ...place } = known !== null ? { ...known, head: began.head } : {',
     test: 'test/sync/snapshot.test.ts',
     title: 'promise 4 (Safe checkpoints): a snapshot begun at any moment'
   },

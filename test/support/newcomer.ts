@@ -19,7 +19,7 @@ export class Newcomer {
   readonly documents = new Map<string, string>()
   restarts = 0
   readonly #user: User | null
-  #text: AsyncGenerator<string, void, undefined> | null = null
+  #text: ReturnType<Snapshots['text']> | null = null
   #first: Line | null = null
   #last = 0
   /** null while the snapshot goes on. */
@@ -51,14 +51,14 @@ export class Newcomer {
   async #read (rules: Rules, most: number): Promise<boolean> {
     this.#text ??= this.#begin(rules)
     const { value } = await this.#text.next()
-    const lines = (value as string).trimEnd().split('\n')
+    const lines = String(value).trimEnd().split('\n')
     for (const line of lines.slice(0, most)) this.#take(JSON.parse(line) as Line)
     if (most < lines.length) this.cut()
     return false
   }
 
-  #begin ({ store, views }: Rules): AsyncGenerator<string, void, undefined> {
-    const snapshots = new Snapshots({ store, views, publicViews: views, isPublic: () => false, step: { documents: 2, bytes: 1000 } })
+  #begin ({ store, views, ready }: Rules): ReturnType<Snapshots['text']> {
+    const snapshots = new Snapshots({ store, views, ready, publicViews: views, isPublic: () => false, step: { documents: 2, bytes: 1000 } })
     const first = this.#first
     const after = first === null ? null : `${this.#last}~e${first.epoch}${first.checkpoint.scope === undefined ? '' : `~c${first.checkpoint.scope}`}~s${first.checkpoint.global!}`
     return snapshots.text({ collections: ['todos'], resumption: after === null ? null : resumptionOf(after) }, this.#user)

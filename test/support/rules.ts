@@ -12,6 +12,7 @@ import { Doorbell } from '../../src/sync/doorbell.ts'
 import { Pulls } from '../../src/sync/pull.ts'
 import type { PushMessage } from '../../src/sync/message.ts'
 import { Pushes } from '../../src/sync/push.ts'
+import { ReadyPages } from '../../src/sync/ready.ts'
 import { Sight } from '../../src/sync/sight.ts'
 import { Views } from '../../src/sync/view.ts'
 import type { Checkpoint } from '../../schema/checkpoint.ts'
@@ -49,6 +50,7 @@ export interface Rules {
   readonly pushes: Pushes
   readonly pulls: Pulls
   readonly views: Views
+  readonly ready: ReadyPages
   /** What an own rule for conflicts did wrong. */
   readonly errors: readonly unknown[]
   close (): Promise<void>
@@ -57,10 +59,12 @@ export interface Rules {
 export interface RuleOptions extends CollectionOptions, AccessOptions {
   limits?: Partial<Limits>
   store?: ChangeStore
+  /** Bytes of full pages that are kept ready; default 100,000. */
+  readyBytes?: number
   collections?: Record<string, CollectionOptions>
 }
 
-export async function openRules ({ limits = {}, store, ...options }: RuleOptions = {}): Promise<Rules> {
+export async function openRules ({ limits = {}, store, readyBytes = 100_000, ...options }: RuleOptions = {}): Promise<Rules> {
   const clock = new TestClock()
   const log = store ?? new MemoryChangeLog({ now: () => clock.now() })
   await log.open()
@@ -73,13 +77,13 @@ export async function openRules ({ limits = {}, store, ...options }: RuleOptions
   const whole = { ...defaultLimits, ...limits }
   const access = new Access({ rules, clock, limits: whole, onError: error => { errors.push(error) } })
   const views = new Views({ store: log, access, rules, clock })
-  const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views, sight: new Sight({ store: log, rules, access, views }), channels: rules.channels, audit: { refused () {} } }
+  const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views, sight: new Sight({ store: log, rules, access, views }), channels: rules.channels, audit: { refused () {} }, ready: new ReadyPages(log, readyBytes) }
   const close = async (): Promise<void> => {
     await bell.close()
     await pubsub.close()
     await log.close()
   }
-  return { store: log, clock, bell, errors, views, pushes: new Pushes(deps), pulls: new Pulls(deps), close }
+  return { store: log, clock, bell, errors, views, ready: deps.ready, pushes: new Pushes(deps), pulls: new Pulls(deps), close }
 }
 
 export interface TestChange {
@@ -127,7 +131,7 @@ export interface TestPull { collections?: string[], checkpoint?: Checkpoint, epo
 export async function pull (rules: Rules, request: TestPull = {}, signal?: AbortSignal): Promise<TestPage> {
   const { collections = ['todos'], user = null, ...rest } = request
   const answer = await rules.pulls.pull({ type: 'pull', id: 'p', timestamp: START, collections, ...rest }, user, signal)
-  return { changes: JSON.parse(answer.changes) as TestPage['changes'], checkpoint: answer.checkpoint, hasMore: answer.hasMore, epoch: answer.epoch }
+  return { changes: JSON.parse(String(answer.changes)) as TestPage['changes'], checkpoint: answer.checkpoint, hasMore: answer.hasMore, epoch: answer.epoch }
 }
 
 /** All pages from a checkpoint on, folded into the documents a replica then holds. */

@@ -56,7 +56,7 @@ class Reader {
   async read (rules: Rules): Promise<ReadonlyMap<string, string> | null> {
     try {
       const { changes, checkpoint, epoch, hasMore } = await this.#cache.ask(rules, this.#since)
-      apply(this.#documents, JSON.parse(changes) as TestPage['changes'])
+      apply(this.#documents, JSON.parse(String(changes)) as TestPage['changes'])
       this.#since = `${checkpoint.global!}~e${epoch}${checkpoint.snapshot === undefined ? '' : `~s${checkpoint.snapshot}`}`
       return hasMore ? null : this.#documents
     } catch (error) {
@@ -76,7 +76,7 @@ async function settled (world: World, reader: Reader): Promise<void> {
   }
   const { pulls } = world.rules
   const whole = new Map<string, string>()
-  apply(whole, JSON.parse((await pulls.pull({ type: 'pull', id: 'x', timestamp: 0, collections: ['todos'], limit: 1000 }, null)).changes) as TestPage['changes'])
+  apply(whole, JSON.parse(String((await pulls.pull({ type: 'pull', id: 'x', timestamp: 0, collections: ['todos'], limit: 1000 }, null)).changes)) as TestPage['changes'])
   const [mine, all] = [held, whole].map(documents => JSON.stringify([...documents].sort()))
   if (mine !== all) throw new Error(`it holds ${mine!}, there is ${all!}`)
 }

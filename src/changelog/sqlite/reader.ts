@@ -61,9 +61,25 @@ export class Reader {
 
   page (query: ReadQuery): Page {
     const head = this.head()
+    const { stamp } = query
+    if (stamp !== undefined && stamp === this.#stampNow(query, scannedIn(stamp))) return this.#page([], scannedIn(stamp), stamp)
     // Most pulls find nothing new.
-    const { rows, scanned } = isBehind(query, head) ? this.#rows(query) : { rows: [], scanned: Infinity }
-    return { rows, scanned: scanned === Infinity ? head : scanned, head, horizon: this.horizon(), historyHorizon: this.#historyFrom(), epochs: this.#epochs }
+    if (!isBehind(query, head)) return this.#page([], head)
+    const { rows, scanned } = this.#rows(query)
+    if (scanned < head && isPlain(query)) return this.#page(rows, scanned, stampText(this.#epochs, scanned, rows.length))
+    return this.#page(rows, Math.min(scanned, head))
+  }
+
+  #page (rows: Row[], scanned: number, stamp?: string): Page {
+    const page = { rows, scanned, head: this.head(), horizon: this.horizon(), historyHorizon: this.#historyFrom(), epochs: this.#epochs }
+    return stamp === undefined ? page : { ...page, stamp }
+  }
+
+  /** What a page that is cut there would be stamped with. */
+  #stampNow (query: ReadQuery, scanned: number): string | null {
+    if (!isPlain(query)) return null
+    const { count, more } = this.#walks.count(query, scanned)
+    return more ? stampText(this.#epochs, scanned, count) : null
   }
 
   heads (keys: readonly HeadKey[]): HeadAnswer[] {
@@ -209,6 +225,22 @@ export class Reader {
     }
     return this.#epoch.id
   }
+}
+
+type PlainQuery = ReadQuery & { readonly after: number }
+
+/** Whether the rows are heads as they lie, of which nothing else tells more. */
+function isPlain (query: ReadQuery): query is PlainQuery {
+  return typeof query.after === 'number' && query.channels === undefined && query.filedAfter === undefined
+}
+
+/** No head joins those that lie before the newest: they only leave. While as many are left in an epoch, they are the same. */
+function stampText (epochs: readonly Epoch[], scanned: number, rows: number): string {
+  return `${scanned}.${rows}.${epochs.at(-1)!.id}`
+}
+
+function scannedIn (stamp: string): number {
+  return Number(stamp.slice(0, stamp.indexOf('.')))
 }
 
 function isBehind ({ after }: ReadQuery, head: number): boolean {

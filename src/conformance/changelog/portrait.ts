@@ -12,7 +12,7 @@ export interface Asked {
 
 const MANY = 100_000
 
-/** Leaves out what every opening adds: the newest epoch. */
+/** Leaves out what every opening adds: the newest epoch, and stamps, which name it. */
 export async function portraitOf (store: ChangeStore, asked: Asked): Promise<unknown> {
   const head = await store.getCurrentSequence()
   const entries = await store.getSince(0, MANY)
@@ -43,7 +43,7 @@ async function pagesOf (store: ChangeStore, { head, queries }: { head: number, q
   return pages
 }
 
-function contentOf ({ rows, epochs, ...page }: Page): unknown {
+function contentOf ({ rows, epochs, stamp, ...page }: Page): unknown {
   const shown = rows.map(({ position, member, filed, entry: { sequence, collection, documentId, operation, document, timestamp } }) =>
     ({ position, member, filed: filed?.map(({ channel, position, member }) => JSON.stringify([channel, position, member])).sort(), sequence, collection, documentId, operation, document, timestamp }))
   return { ...page, rows: shown }

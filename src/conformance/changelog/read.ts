@@ -1,7 +1,7 @@
 /** Promises of `read`, without channels. */
 import assert from 'node:assert/strict'
 import { apply, brief, contents, follow, meanwhile, promise, put, read, remove, seeded, write } from './harness.ts'
-import type { ChangeStore } from '../../changelog/changelog.ts'
+import type { ChangeStore, Page } from '../../changelog/changelog.ts'
 import type { Change, Promised, Replica } from './harness.ts'
 
 export const readPromises: readonly Promised[] = [
@@ -105,6 +105,22 @@ export const readPromises: readonly Promised[] = [
     assert.deepEqual([first.rows[0]!.position, first.scanned], [a2, a2])
     assert.deepEqual((await read(store, { after: new Map() })).rows, [])
     assert.deepEqual((await read(store, { after: new Map([['b', 0]]), collections: ['a'] })).rows.map(row => row.entry.collection), ['b', 'b'], 'the keys are the collections')
+  }),
+
+  promise('read: a page that is asked for again by its stamp is given anew, or said to be as it was, and then it is', async ({ store }) => {
+    const random = seeded(11)
+    const known = new Map<string, Page>()
+    for (let round = 0; round < 60; round++) {
+      await scribble(store, random(3), round)
+      const query = { after: random(4), limit: 1 + random(3), collections: [null, ['todos'], ['todos', 'todos', 'unknown']][random(3)]! }
+      const name = JSON.stringify(query)
+      const { stamp, rows } = known.get(name) ?? {}
+      const page = await read(store, stamp === undefined ? query : { ...query, stamp })
+      const anew = await read(store, query)
+      const same = stamp !== undefined && page.stamp === stamp && page.rows.length === 0
+      assert.deepEqual(same ? { ...page, rows } : page, anew)
+      known.set(name, anew)
+    }
   }),
 
   promise('read: rows, scanned, head, horizon and epochs are of one snapshot', async ({ store }) => {
