@@ -22,27 +22,34 @@ export interface Answered {
 
 export async function answerText (deps: PushDeps, message: PushMessage, answered: Answered): Promise<string> {
   const { outcomes, first, caller } = answered
-  const checkpoint = await safeCheckpoint(deps, message, answered)
-  const epochs = await deps.store.epochs()
+  const checkpoint = movedBy(message, isNext(message, first) ? await followed(deps, message, answered) : 0)
+  const epoch = epochAt(await deps.store.epochs(), checkpoint.global ?? 0)
   const success = outcomes.every(({ status }) => status === 'applied' || status === 'duplicate' || status === 'merged')
   const conflicts = success ? '' : await conflictsText(deps, message, { outcomes, caller })
-  const merged = await mergedDocuments(deps, answered)
+  const merged = outcomes.some(isMerged) ? await mergedDocuments(deps, answered) : none
   return `{"type":"push-response","id":${JSON.stringify(message.id)},"success":${success}` +
-    `,"checkpoint":${JSON.stringify(checkpoint)},"epoch":"${epochAt(epochs, checkpoint.global ?? 0).id}"` +
+    `,"checkpoint":${JSON.stringify(checkpoint)},"epoch":"${epoch.id}"` +
     `,"results":[${outcomes.map((outcome, index) => resultText(outcome, index, { message, first, merged })).join(',')}]` +
     `${conflicts === '' ? '' : `,"conflicts":[${conflicts}]`},"timestamp":${deps.clock.now()}}`
 }
 
-/**
- * Moves forward only over entries of this push that follow the client's own checkpoint without a gap. Handing
- * out the head here would lose what others wrote in between (promise 4).
- */
-async function safeCheckpoint ({ sight, clock }: PushDeps, { checkpoint, collection, changes }: PushMessage, { outcomes, first, caller }: Answered): Promise<Checkpoint> {
-  // Clients that keep positions per collection move them by pulling only.
+/** Whether nobody wrote between the client's checkpoint and this push. Clients that keep positions per collection move them by pulling only. */
+function isNext ({ checkpoint }: PushMessage, first: number): boolean {
+  return checkpoint?.sequences === undefined && first === (checkpoint?.global ?? 0) + 1
+}
+
+function movedBy ({ checkpoint }: PushMessage, count: number): { readonly [Name in keyof Checkpoint]: Checkpoint[Name] | undefined } {
   if (checkpoint?.sequences !== undefined) return checkpoint
-  const { global: own = 0, snapshot, scope, head } = checkpoint ?? {}
-  const marks = { ...snapshot !== undefined && { snapshot }, ...scope !== undefined && { scope }, ...head !== undefined && { head } }
-  if (first !== own + 1) return { global: own, ...marks }
+  const { global = 0, snapshot, scope, head } = checkpoint ?? {}
+  return { global: global + count, snapshot, scope, head }
+}
+
+/**
+ * The checkpoint moves forward only over entries of this push that follow the client's own one without a gap.
+ * Handing out the head here would lose what others wrote in between (promise 4).
+ * @returns how many they are
+ */
+async function followed ({ sight, clock }: PushDeps, { collection, changes }: PushMessage, { outcomes, caller }: Answered): Promise<number> {
   const exact = new Map<number, Change>()
   for (const [index, outcome] of outcomes.entries()) if (outcome.status === 'applied' && outcome.offset !== null) exact.set(outcome.offset, changes[index]!)
   const turns = new Turns(clock)
@@ -52,7 +59,7 @@ async function safeCheckpoint ({ sight, clock }: PushDeps, { checkpoint, collect
     if (!await staysInView(sight, exact.get(count)!, { collection, caller })) break
     await turns.end()
   }
-  return { global: own + count, ...marks }
+  return count
 }
 
 /** What the writer may not see itself, or deletes, is left for a pull to speak of. */
@@ -78,6 +85,7 @@ function sequenceOf (outcome: Outcome, first: number): number {
 
 /** Bodies that are read from the store at once. */
 const BATCH = 16
+const none: ReadonlyMap<number, string> = new Map()
 
 /** Something else stands than the client sent, and it is told what. */
 function isMerged (outcome: Outcome): boolean {

@@ -1,5 +1,5 @@
 /** Decides every change of a push against the heads as they stand, and lays out what is to be committed. */
-import type { EntryFacts, HeadAnswer, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
+import type { EntryFacts, HeadAnswer, HeadKey, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
 import { catalogue, type ErrorItem } from '../errors.ts'
 import { Admission, type Wish } from './admission.ts'
 import type { Caller } from './caller.ts'
@@ -55,9 +55,11 @@ const none: Standing['own'] = []
 export async function makePlan (prepared: readonly Prepared[], context: PlanContext): Promise<Plan> {
   const { store, clock } = context.deps
   const turns = new Turns(clock)
-  const planner = new Planner(context, await store.horizon())
-  const changes = prepared.flatMap(one => 'change' in one ? [one.change] : [])
-  const answers = changes.length === 0 ? [] : await store.heads(changes.map(change => planner.keyOf(change)))
+  const changes: Incoming[] = []
+  for (const one of prepared) if ('change' in one) changes.push(one.change)
+  const answers = changes.length === 0 ? [] : await store.heads(changes.map(change => keyOf(change, context)))
+  // Only of what was edited and is not there it says whether it may be purged; read after the heads, it is never too low for them.
+  const planner = new Planner(context, changes.some(({ base = 0 }, i) => base > 0 && answers[i]!.head === null) ? await store.horizon() : 0)
   let next = 0
   for (const one of prepared) {
     if ('refused' in one) planner.refuse(one.refused)
@@ -86,10 +88,6 @@ class Planner {
     this.#context = context
     this.#horizon = horizon
     this.#admission = new Admission(context.deps, context.caller, context.collection)
-  }
-
-  keyOf ({ documentId, identity }: Incoming): { collection: string, documentId: string, identity: Uint8Array } {
-    return { collection: this.#context.collection, documentId, identity }
   }
 
   #refuseChange (change: Incoming, error: ErrorItem): void {
@@ -162,8 +160,8 @@ class Planner {
   }
 
   finish (): Plan {
-    const failed = this.#outcomes.some(({ status }) => status === 'conflict' || status === 'rejected')
-    if (!this.#context.atomic || !failed) {
+    const failed = this.#context.atomic && this.#outcomes.some(({ status }) => status === 'conflict' || status === 'rejected')
+    if (!failed) {
       return { entries: this.#entries, journal: [...this.#journal, ...this.#beaten], outcomes: this.#outcomes }
     }
     const outcomes = this.#outcomes.map((outcome): Outcome => wouldWrite(outcome) ? { status: 'skipped' } : outcome)
@@ -176,7 +174,7 @@ class Planner {
     if (head !== null && altered !== null) return await this.#settle({ change, head, base: altered.sent, since: [], now }, standing)
     const decision = decideAtOnce(change, this.#situation(standing))
     if (decision !== undefined || head === null) return decision!
-    const { base, since, ownSinceBase } = await gatherEvidence(store, { key: this.keyOf(change), head: head.sequence }, change, caller)
+    const { base, since, ownSinceBase } = await gatherEvidence(store, { key: keyOf(change, this.#context), head: head.sequence }, change, caller)
     const visible = await this.#seesAll(change, [base?.document ?? null, this.#admission.bound ? await this.#stored(standing) : null])
     const clash = { change, head, now, ...visible ? { base, since } : { base: null, since: [] } }
     return ownSinceBase ? decideAfterOwn(clash) : await this.#settle(clash, standing)
@@ -191,7 +189,7 @@ class Planner {
   async #seesAll (change: Incoming, versions: ReadonlyArray<string | null>): Promise<boolean> {
     if (!this.#admission.bound) return true
     const { deps: { sight }, caller } = this.#context
-    for (const text of versions) if (text !== null && !await sight.sees(caller, this.keyOf(change), text)) return false
+    for (const text of versions) if (text !== null && !await sight.sees(caller, keyOf(change, this.#context), text)) return false
     return true
   }
 
@@ -277,6 +275,10 @@ interface Put {
   readonly effectiveTime: number
   readonly made: Made
   readonly altered: Altered | null
+}
+
+function keyOf ({ documentId, identity }: Incoming, { collection }: PlanContext): HeadKey {
+  return { collection, documentId, identity }
 }
 
 function wishOf ({ index, documentId, operation, text }: Incoming): Wish {

@@ -11,7 +11,7 @@ import { DocumentLocks } from './locks.ts'
 import { decodeOutcomes, encodeOutcomes } from './outcome.ts'
 import { makePlan, type Plan, type PlanContext } from './plan.ts'
 import type { PushDeps, PushMessage } from './message.ts'
-import { assertValid } from './validity.ts'
+import { assertValid, isAhead } from './validity.ts'
 import { waitForHead } from './wait.ts'
 
 export interface PushAnswer {
@@ -70,7 +70,7 @@ export class Pushes {
   /** A client that has to resync is told so before anything is applied. */
   async #assertReachable (position: Position): Promise<void> {
     const { store, limits } = this.#deps
-    await waitForHead(this.#deps, position, limits.aheadMs)
+    if (isAhead(position, 0)) await waitForHead(this.#deps, position, limits.aheadMs)
     assertValid(position, { head: await store.getCurrentSequence(), horizon: await store.horizon(), epochs: await store.epochs() })
   }
 
@@ -121,9 +121,9 @@ export class Pushes {
   }
 }
 
-function keysOf (message: PushMessage, prepared: readonly Prepared[]): Set<string> {
-  const keys = new Set<string>()
-  for (const one of prepared) if ('change' in one) keys.add(`${message.collection}\0${one.change.documentId}`)
+function keysOf (message: PushMessage, prepared: readonly Prepared[]): string[] {
+  const keys: string[] = []
+  for (const one of prepared) if ('change' in one) keys.push(`${message.collection}\0${one.change.documentId}`)
   return keys
 }
 
@@ -139,15 +139,14 @@ function recordOf (message: PushMessage, prepared: readonly Prepared[], { user, 
 }
 
 /** What a retry must repeat; its timestamp and checkpoint may be fresher. */
-function * fingerprintParts ({ collection, atomic }: PushMessage, prepared: readonly Prepared[]): Generator<string | Uint8Array> {
-  yield collection
-  yield atomic === true ? 'atomic' : ''
+function fingerprintParts ({ collection, atomic }: PushMessage, prepared: readonly Prepared[]): Array<string | Uint8Array> {
+  const parts: Array<string | Uint8Array> = [collection, atomic === true ? 'atomic' : '']
   for (const one of prepared) {
-    if ('refused' in one) yield one.refused.raw
+    if ('refused' in one) parts.push(one.refused.raw)
     else {
       const { operation, documentId, timestamp, base, baseRev, hash } = one.change
-      yield `${operation} ${timestamp} ${base ?? ''} ${baseRev ?? ''} ${documentId}`
-      yield hash
+      parts.push(`${operation} ${timestamp} ${base ?? ''} ${baseRev ?? ''} ${documentId}`, hash)
     }
   }
+  return parts
 }

@@ -7,8 +7,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 4 (Safe checkpoints): a push hands out its own last sequence, whatever lies before it',
     file: 'src/sync/answer.ts',
-    find: 'if (first !== own + 1) return { global: own, ...marks }',
-    replace: 'if (first > own + 1) return { global: first + outcomes.length - 1, ...marks }',
+    find: 'isNext(message, first) ? await followed(deps, message, answered) : 0',
+    replace: 'first === 0 ? 0 : first + outcomes.length - 1 - (message.checkpoint?.global ?? 0)',
     test: push,
     title: 'promise 4 (Safe checkpoints): a push moves the checkpoint only over its own entries'
   },
