@@ -10,6 +10,7 @@
 import { isUtf8 } from 'node:buffer'
 import { setImmediate as turn } from 'node:timers/promises'
 import { SyncError } from '../errors.ts'
+import { countQuotes, countUnescaped } from './json-quotes.ts'
 import { ENVELOPE_LENGTH, JsonScanner } from './json-scanner.ts'
 import type { CondemnedChange, GateLimits } from './json-scanner.ts'
 
@@ -101,7 +102,7 @@ async function parseUnsplit (body: Buffer, limits: GateLimits, slice: number): P
  * dropped some, and a number that was altered or overflowed is at least 2^53 now.
  */
 function parseHarmless (bytes: Buffer, text: string, depth: number): unknown {
-  const quotes = countQuotes(bytes)
+  const quotes = text.includes('\\') ? countUnescaped(bytes) : countQuotes(bytes)
   if (quotes < 0) return undefined
   try {
     const value: unknown = JSON.parse(text)
@@ -109,20 +110,6 @@ function parseHarmless (bytes: Buffer, text: string, depth: number): unknown {
   } catch {
     return undefined
   }
-}
-
-/** Quotes that begin or end a string, -1 when an escape may be half a surrogate pair. */
-function countQuotes (bytes: Buffer): number {
-  let quotes = 0
-  for (let i = 0; i < bytes.length; i++) {
-    const c = bytes[i]
-    if (c === QUOTE) quotes++
-    else if (c === BACKSLASH) {
-      i++
-      if (bytes[i] === 0x75 && (bytes[i + 1]! | 0x20) === 0x64) return -1
-    }
-  }
-  return quotes
 }
 
 /** Strings and names in a container at most `depth` deep; NaN when a name, a number or the depth is suspicious. */
