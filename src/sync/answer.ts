@@ -1,6 +1,5 @@
 /** The answer to a push, as JSON text: stored documents in it are passed on as they are. */
 import type { EntryFacts, HeadAnswer, StoredEntry } from '../changelog/changelog.ts'
-import type { Checkpoint } from '../../schema/checkpoint.ts'
 import type { Outcome } from './outcome.ts'
 import { changeText, tombstoneText } from './page.ts'
 import type { PushDeps, PushMessage } from './message.ts'
@@ -22,13 +21,13 @@ export interface Answered {
 
 export async function answerText (deps: PushDeps, message: PushMessage, answered: Answered): Promise<string> {
   const { outcomes, first, caller } = answered
-  const checkpoint = movedBy(message, isNext(message, first) ? await followed(deps, message, answered) : 0)
-  const epoch = epochAt(await deps.store.epochs(), checkpoint.global ?? 0)
+  const moved = isNext(message, first) ? await followed(deps, message, answered) : 0
+  const epoch = epochAt(await deps.store.epochs(), (message.checkpoint?.global ?? 0) + moved)
   const success = outcomes.every(({ status }) => status === 'applied' || status === 'duplicate' || status === 'merged')
   const conflicts = success ? '' : await conflictsText(deps, message, { outcomes, caller })
   const merged = outcomes.some(isMerged) ? await mergedDocuments(deps, answered) : none
   return `{"type":"push-response","id":${JSON.stringify(message.id)},"success":${success}` +
-    `,"checkpoint":${JSON.stringify(checkpoint)},"epoch":"${epoch.id}"` +
+    `,"checkpoint":${checkpointText(message, moved)},"epoch":"${epoch.id}"` +
     `,"results":[${outcomes.map((outcome, index) => resultText(outcome, index, { message, first, merged })).join(',')}]` +
     `${conflicts === '' ? '' : `,"conflicts":[${conflicts}]`},"timestamp":${deps.clock.now()}}`
 }
@@ -38,10 +37,15 @@ function isNext ({ checkpoint }: PushMessage, first: number): boolean {
   return checkpoint?.sequences === undefined && first === (checkpoint?.global ?? 0) + 1
 }
 
-function movedBy ({ checkpoint }: PushMessage, count: number): { readonly [Name in keyof Checkpoint]: Checkpoint[Name] | undefined } {
-  if (checkpoint?.sequences !== undefined) return checkpoint
+/** @param moved by how many entries */
+function checkpointText ({ checkpoint }: PushMessage, moved: number): string {
+  if (checkpoint?.sequences !== undefined) return JSON.stringify(checkpoint)
   const { global = 0, snapshot, scope, head } = checkpoint ?? {}
-  return { global: global + count, snapshot, scope, head }
+  return `{"global":${global + moved}${memberText('snapshot', snapshot)}${memberText('scope', scope)}${memberText('head', head)}}`
+}
+
+function memberText (name: string, value: string | number | undefined): string {
+  return value === undefined ? '' : `,"${name}":${JSON.stringify(value)}`
 }
 
 /**

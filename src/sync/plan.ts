@@ -1,9 +1,9 @@
 /** Decides every change of a push against the heads as they stand, and lays out what is to be committed. */
-import type { EntryFacts, HeadAnswer, HeadKey, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
+import type { HeadAnswer, HeadKey, NewEntry, NewJournalRow, Operation } from '../changelog/changelog.ts'
 import { catalogue, type ErrorItem } from '../errors.ts'
 import { Admission, type Wish } from './admission.ts'
 import type { Caller } from './caller.ts'
-import { decideAfterOwn, decideAtOnce, effectiveTime, type Base, type Beaten, type Clash, type Judge, type Situation, type Taken, type Version } from './decide.ts'
+import { decideAfterOwn, decideAtOnce, effectiveTime, type Beaten, type Clash, type Judge, type Situation, type Taken } from './decide.ts'
 import { gatherEvidence } from './evidence.ts'
 import type { Incoming, Prepared } from './incoming.ts'
 import type { Made } from './made.ts'
@@ -11,6 +11,7 @@ import type { PushDeps } from './message.ts'
 import type { Outcome } from './outcome.ts'
 import { changeText } from './page.ts'
 import { settle, type Merged, type Settled } from './settle.ts'
+import { standingOf, type Altered, type Left, type Standing } from './standing.ts'
 import { Turns } from './turns.ts'
 
 export interface PlanContext {
@@ -30,35 +31,13 @@ export interface Plan {
   readonly outcomes: readonly Outcome[]
 }
 
-/** A document as the push has left it so far. */
-interface Standing {
-  readonly head: Version | null
-  /** What this push did to it already; the log does not know these identities yet. */
-  readonly own: ReadonlyArray<{ readonly identity: Uint8Array, readonly offset: number }>
-  /** The log's head, which the first entry on the document must still meet at the commit. */
-  readonly expected: number
-  readonly logged: EntryFacts | null
-  /** The newest change of this push on it, if something else came of it than it sent: the next one edited what was sent. */
-  readonly altered: Altered | null
-  /** As this push has left it; undefined while it is the log's head. */
-  readonly text?: string | null
-}
-
-interface Altered {
-  readonly sent: Base
-  readonly stored: string | null
-  readonly offset: number
-}
-
-const none: Standing['own'] = []
-
 export async function makePlan (prepared: readonly Prepared[], context: PlanContext): Promise<Plan> {
   const { store, clock } = context.deps
   const turns = new Turns(clock)
   const changes: Incoming[] = []
   for (const one of prepared) if ('change' in one) changes.push(one.change)
   const answers = changes.length === 0 ? [] : await store.heads(changes.map(change => keyOf(change, context)))
-  // Only of what was edited and is not there it says whether it may be purged; read after the heads, it is never too low for them.
+  // It concerns only what was edited and is not there. Read after the heads, it is never too low for them.
   const planner = new Planner(context, changes.some(({ base = 0 }, i) => base > 0 && answers[i]!.head === null) ? await store.horizon() : 0)
   let next = 0
   for (const one of prepared) {
@@ -82,7 +61,8 @@ class Planner {
   readonly #outcomes: Outcome[] = []
   /** Losers to an entry of this push, which lose only if it is written. */
   readonly #beaten: NewJournalRow[] = []
-  readonly #standing = new Map<string, Standing>()
+  /** By document. */
+  readonly #left = new Map<string, Left>()
 
   constructor (context: PlanContext, horizon: number) {
     this.#context = context
@@ -108,8 +88,7 @@ class Planner {
 
   /** A promise only where something must be asked. */
   decide (change: Incoming, answer: HeadAnswer): Promise<void> | undefined {
-    const { head } = answer
-    const standing = this.#standing.get(change.documentId) ?? { head, own: none, expected: head?.sequence ?? 0, logged: head, altered: null }
+    const standing = standingOf(answer, this.#left.get(change.documentId))
     return this.#takeAtOnce(change, answer, standing) ? undefined : this.#decide(change, answer, standing)
   }
 
@@ -246,14 +225,14 @@ class Planner {
   }
 
   /** The identity is the change's, whatever came of it: by it a repeat is known. */
-  #put ({ documentId, timestamp, identity }: Incoming, { own, expected, logged }: Standing, { operation, effectiveTime, made, altered }: Put): void {
+  #put ({ documentId, timestamp, identity }: Incoming, before: Standing, { operation, effectiveTime, made, altered }: Put): void {
     const { collection } = this.#context
+    const { expected, logged } = before
     const { text: document, hash, rev } = made
     const offset = this.#entries.length
-    const entry = { collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected, replaces: logged }
+    const entry: NewEntry = { collection, documentId, operation, document, timestamp, effectiveTime, rev, hash, identity, exact: altered === null, expected, replaces: logged }
     this.#entries.push(this.#context.deps.channels === null ? entry : { ...entry, channels: this.#admission.channels(document) })
-    const head = { sequence: 0, operation, effectiveTime, hash, rev }
-    this.#standing.set(documentId, { head, own: [...own, { identity, offset }], expected, logged, altered, text: document })
+    this.#left.set(documentId, { entry, offset, altered, before })
   }
 
   /** The version that stood loses too: it stays in the history for its retention, and in the journal for people to see. */
