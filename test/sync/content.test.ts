@@ -51,6 +51,14 @@ t.test('what is hashed is JSON sorted by UTF-16 units, as RFC 8785 has it', asyn
   }
 })
 
+t.test('few names and many are put in the same order', async t => {
+  for (const count of [2, 16, 17, 100]) {
+    const names = Array.from({ length: count }, (_, i) => `n${String((i * 37) % count).padStart(3, '0')}`)
+    const text = `{${[...names].sort().map(name => `"${name}":0`).join(',')}}`
+    t.equal(hex(contentHash(Object.fromEntries(names.map(name => [name, 0])))), createHash('sha256').update(text).digest('hex'), `${count} names`)
+  }
+})
+
 t.test('the absence of a document hashes as null', async t => {
   t.same(contentHash(undefined), contentHash(null))
 })
@@ -78,6 +86,12 @@ t.test('no two lists of parts share a digest', async () => {
   fc.assert(fc.property(parts, parts, (one, other) => {
     equal(hex(digestOf(one)) === hex(digestOf(other)), key(one) === key(other))
   }), { numRuns: 500 })
+  for (const length of [10, 1400, 100_000]) {
+    const part = 'ä'.repeat(length)
+    const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(part)])
+    bytes.writeUInt32BE(length * 2)
+    equal(hex(digestOf([part])), createHash('sha256').update(bytes).digest('hex'), 'of short parts and of long ones')
+  }
   notEqual(hex(digestOf(['ab', 'c'])), hex(digestOf(['a', 'bc'])))
   notEqual(hex(digestOf([''])), hex(digestOf([])))
 })

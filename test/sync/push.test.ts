@@ -221,6 +221,10 @@ t.test('promise 4 (Safe checkpoints): a push moves the checkpoint only over its 
   const replayed = await push(rules, { id: 'r', changes: [{ documentId: 'd', document: {} }], checkpoint: { global: 4 } })
   await push(rules, { changes: [{ documentId: 'e', document: {} }] })
   t.equal(replayed.checkpoint.global, 5)
+  const [epoch] = await rules.store.epochs()
+  const marks = { snapshot: 6, scope: '"x"', head: `6.${epoch!.id}` }
+  const marked = await push(rules, { changes: [{ documentId: 'f', document: {} }], checkpoint: { ...marks, global: 6 } })
+  t.equal(JSON.stringify(marked.checkpoint), JSON.stringify({ global: 7, ...marks }), 'and leaves its marks as they were')
 })
 
 t.test('promise 2 (Ordered): nobody is told of an entry before its commit has returned', async t => {
