@@ -26,8 +26,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 3 (Once), SQLite: pushes of one transaction do not know of each other',
     file: 'src/changelog/sqlite/writer.ts',
-    find: 'const seen = group.pushes.get(name) ?? this.#push',
-    replace: 'const seen = this.#push',
+    find: 'const seen = group.pushes.get(name) ?? this.#recorded',
+    replace: 'const seen = this.#recorded',
     test: sqlite.test,
     title: 'promise 3 (Once): the same push twenty times at once'
   },

@@ -66,6 +66,8 @@ export class Writer {
   readonly #rollback: Statement
   readonly #newest: Statement
   readonly #push: Statement
+  /** Records of layout 1 have no message id; none of them is written any more. */
+  readonly #anyUnnamed: boolean
   readonly #head: Statement
   readonly #facts: Statement
   readonly #prune: Statement
@@ -95,7 +97,8 @@ export class Writer {
     this.#commit = database.prepare('COMMIT')
     this.#rollback = database.prepare('ROLLBACK')
     this.#newest = database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck()
-    this.#push = database.prepare("SELECT fingerprint, first, outcome FROM pushes WHERE message_id IN (?, '') AND key = ?")
+    this.#push = database.prepare('SELECT fingerprint, first, outcome FROM pushes WHERE message_id = ? AND key = ?')
+    this.#anyUnnamed = database.prepare("SELECT 1 FROM pushes WHERE message_id = ''").get() !== undefined
     this.#head = database.prepare('SELECT sequence FROM heads WHERE collection = ? AND document_id = ?').pluck()
     this.#facts = database.prepare(`SELECT ${FACTS} FROM log l WHERE l.sequence = ?`).raw()
     this.#oldest = database.prepare('SELECT server_timestamp FROM pushes ORDER BY id LIMIT 1').pluck()
@@ -135,7 +138,7 @@ export class Writer {
   #decide (group: Group, job: Job): Committed {
     const { push } = job
     const name = keyName(push.key)
-    const seen = group.pushes.get(name) ?? this.#push.get(push.messageId, push.key) as PushRow | undefined
+    const seen = group.pushes.get(name) ?? this.#recorded(push)
     if (seen !== undefined) {
       if (Buffer.compare(seen.fingerprint, push.fingerprint) !== 0) return { status: 'reused' }
       return { status: 'seen', first: seen.first, outcome: seen.outcome }
@@ -149,6 +152,12 @@ export class Writer {
     const { fingerprint, outcome } = push
     group.pushes.set(name, { fingerprint, first, outcome, push })
     return { status: 'committed', first }
+  }
+
+  /** One after the other: for `message_id IN (?, '')` SQLite builds a table each time, which takes longer than both. */
+  #recorded ({ messageId, key }: Push): PushRow | undefined {
+    const row = this.#push.get(messageId, key) ?? (this.#anyUnnamed ? this.#push.get('', key) : undefined)
+    return row as PushRow | undefined
   }
 
   /** Heads that are not the expected ones, null when all are; fills `current` with the sequence of each document's head. */
