@@ -48,6 +48,9 @@ class Group {
 
 const DELETE = 2
 
+/** A failure ends the whole transaction anyway: told so, SQLite keeps no copy of each page before a statement changes it. */
+const INSERT = 'INSERT OR ROLLBACK INTO'
+
 /** Old push records dropped per push: more than one, so that a backlog shrinks, few, so that no commit is slow. */
 const PRUNED_PER_PUSH = 3
 
@@ -81,18 +84,18 @@ export class Writer {
     this.#names = new Names(database)
     this.#channels = new ChannelWriter(database)
     this.#journal = new JournalWriter(database, options.journalBytes)
-    this.#log = new MultiInsert(database, { head: `INSERT INTO log (${LOG_COLUMNS})`, width: 18 })
+    this.#log = new MultiInsert(database, { head: `${INSERT} log (${LOG_COLUMNS})`, width: 18 })
     // Read from the entries just written, which costs less than to bind every head once more.
     this.#heads = database.prepare(`INSERT INTO heads (collection, document_id, sequence, deleted)
       SELECT collection, document_id, sequence, operation = ${DELETE} FROM log WHERE sequence >= ? ORDER BY sequence
       ON CONFLICT DO UPDATE SET sequence = excluded.sequence, deleted = excluded.deleted`)
     // The first sequence of an identity is the one that a repeat is told.
     this.#identities = new MultiInsert(database, {
-      head: 'INSERT INTO identities (collection, document_id, identity, sequence, server_timestamp)',
+      head: `${INSERT} identities (collection, document_id, identity, sequence, server_timestamp)`,
       width: 5,
       tail: 'ON CONFLICT DO NOTHING'
     })
-    this.#pushes = new MultiInsert(database, { head: 'INSERT INTO pushes (message_id, key, fingerprint, first, outcome, server_timestamp)', width: 6 })
+    this.#pushes = new MultiInsert(database, { head: `${INSERT} pushes (message_id, key, fingerprint, first, outcome, server_timestamp)`, width: 6 })
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
     this.#rollback = database.prepare('ROLLBACK')
