@@ -11,32 +11,29 @@ import { untilGone } from './until-gone.ts'
 import { asPull } from './validate.ts'
 
 export function pullRoute (app: FastifyInstance, node: NodeServices): void {
-  app.post('/sync/pull', serveUser(node, async (exchange, services) => {
-    if (services.draining.aborted) throw new SyncError('draining')
-    const { activity } = services
-    activity.begin()
-    try {
-      await pull(services, exchange)
-    } finally {
-      activity.end()
-    }
-  }))
+  app.post('/sync/pull', serveUser(node, pull))
 }
 
-async function pull (services: Services, exchange: Exchange): Promise<void> {
-  const { value, release } = await receive(services, exchange)
-  // What a long poll waits with is small, and it may wait for long.
-  release()
-  exchange.id = idOf(value)
-  const message = asPull(value)
-  // No longer than the credential lives: what comes then is not for who held it.
-  const waitMs = Math.max(0, Math.min(message.waitMs ?? 0, exchange.expiresAt - services.clock.now()))
-  const { pulls, draining } = services
-  const page = waitMs > 0
-    ? await untilGone(exchange.response, draining, signal => pulls.pull({ ...message, waitMs }, exchange.user, signal))
-    : await pulls.pull(message, exchange.user, draining)
-  services.activity.lastSync = services.clock.now()
-  await sendJson(services, exchange, { body: pullText(message.id, page, services.clock.now()), cacheControl: 'private, no-store' })
+async function pull (exchange: Exchange, services: Services): Promise<void> {
+  const { activity, clock, pulls, draining } = services
+  if (draining.aborted) throw new SyncError('draining')
+  activity.begin()
+  try {
+    const { value, release } = await receive(services, exchange)
+    // What a long poll waits with is small, and it may wait for long.
+    release()
+    exchange.id = idOf(value)
+    const message = asPull(value)
+    // No longer than the credential lives: what comes then is not for who held it.
+    const waitMs = Math.max(0, Math.min(message.waitMs ?? 0, exchange.expiresAt - services.clock.now()))
+    const page = waitMs > 0
+      ? await untilGone(exchange.response, draining, signal => pulls.pull({ ...message, waitMs }, exchange.user, signal))
+      : await pulls.pull(message, exchange.user, draining)
+    const now = activity.lastSync = clock.now()
+    await sendJson(services, exchange, { body: pullText(message.id, page, now), cacheControl: 'private, no-store' })
+  } finally {
+    activity.end()
+  }
 }
 
 function pullText (id: string, { changes, checkpoint, hasMore, epoch }: PageAnswer, now: number): string | Buffer {

@@ -6,36 +6,33 @@ import { callerOf } from './caller.ts'
 import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
+import type { Received } from './receive.ts'
 import type { NodeServices, Services } from './services.ts'
 import { asPush } from './validate.ts'
 
 export function pushRoute (app: FastifyInstance, node: NodeServices): void {
-  app.post('/sync/push', serveUser(node, async (exchange, services) => {
-    if (services.draining.aborted) throw new SyncError('draining')
-    const { activity } = services
-    activity.begin()
-    try {
-      await push(services, exchange)
-    } finally {
-      activity.end()
-    }
-  }))
+  app.post('/sync/push', serveUser(node, push))
 }
 
-async function push (services: Services, exchange: Exchange): Promise<void> {
-  const { rateLimits } = services
-  const solvent = rateLimits?.assertSolvent(exchange) ?? null
-  if (solvent !== null) await solvent
-  const { value, condemned, release } = await receive(services, exchange)
+async function push (exchange: Exchange, services: Services): Promise<void> {
+  const { activity, rateLimits } = services
+  if (services.draining.aborted) throw new SyncError('draining')
+  activity.begin()
+  let received: Received | undefined
   try {
+    const solvent = rateLimits?.assertSolvent(exchange) ?? null
+    if (solvent !== null) await solvent
+    received = await receive(services, exchange)
+    const { value, condemned } = received
     exchange.id = idOf(value)
     const { id, timestamp, collection, changes, checkpoint, epoch, atomic, clientId } = asPush(value)
     const message = { id, timestamp, collection, changes, checkpoint, epoch, atomic, condemned }
     const { body, replayed, written } = await services.pushes.push(message, callerOf(exchange, clientId))
     rateLimits?.spendChanges(exchange, { changes: changes.length, written })
-    services.activity.lastSync = services.clock.now()
+    activity.lastSync = services.clock.now()
     await sendJson(services, exchange, replayed ? { body, cacheControl: 'no-store', headers: ['idempotency-replayed', 'true'] } : { body, cacheControl: 'no-store' })
   } finally {
-    release()
+    received?.release()
+    activity.end()
   }
 }

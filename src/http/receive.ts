@@ -28,9 +28,17 @@ const SMALL_BODY = 16 * 1024
 
 /** @throws SyncError unsupported_media_type, too_large, rate_limited, overloaded, bad_request, invalid_json */
 export async function receive (services: NodeServices, exchange: Exchange): Promise<Received> {
-  const { limits } = services.config
-  const { body, release } = parsedBody(exchange.request) ?? await bodyOf(services, exchange)
-  services.rateLimits?.spendBody(exchange, body.length)
+  const { config: { limits }, inFlight, rateLimits } = services
+  const { request, response, account } = exchange
+  let read = parsedBody(request)
+  if (read === null) {
+    const solvent = admit(services, exchange)
+    if (solvent !== null) await solvent
+    if (request.headers.expect !== undefined && waiting.delete(request)) response.writeContinue()
+    read = await readBody(request, request.headers['content-encoding'], limits, inFlight.of(account))
+  }
+  const { body, release } = read
+  rateLimits?.spendBody(exchange, body.length)
   try {
     const parsed = parseMessage(body, { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush })
     const { value, condemned } = parsed instanceof Promise ? await parsed : parsed
@@ -41,15 +49,12 @@ export async function receive (services: NodeServices, exchange: Exchange): Prom
   }
 }
 
-async function bodyOf ({ config: { limits }, inFlight, rateLimits }: NodeServices, exchange: Exchange): Promise<ReadBody> {
-  const { request, response, account } = exchange
-  const { headers } = request
-  const type = headers['content-type']
+/** What the head of a request says of its body. @returns null where that is known at once to be wanted */
+function admit ({ config: { limits }, rateLimits }: NodeServices, exchange: Exchange): Promise<void> | null {
+  const { 'content-type': type, 'content-length': length } = exchange.request.headers
   if (type !== 'application/json' && (type === undefined || !json.test(type))) throw new SyncError('unsupported_media_type', { detail: 'The Content-Type is not application/json in UTF-8.' })
-  checkLength(headers['content-length'], limits)
-  if (rateLimits !== null && !(Number(headers['content-length']) <= SMALL_BODY)) await rateLimits.assertSolvent(exchange)
-  if (headers.expect !== undefined && waiting.delete(request)) response.writeContinue()
-  return await readBody(request, headers['content-encoding'], limits, inFlight.of(account))
+  checkLength(length, limits)
+  return rateLimits === null || Number(length) <= SMALL_BODY ? null : rateLimits.assertSolvent(exchange)
 }
 
 /**
