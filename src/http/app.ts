@@ -118,26 +118,27 @@ function enter (services: NodeServices): onRequestHookHandler {
   const guard = makeGuard(services.config)
   const cors = corsOf(services)
   const { rateLimits } = services
-  return ({ raw: request, routeOptions }, reply, done) => {
-    const response = reply.raw
-    const refused = (error: unknown): void => {
-      reply.hijack()
-      refuse(services, { request, response, id: undefined }, error)
-    }
+  const refused = ({ raw: request }: FastifyRequest, reply: FastifyReply, error: unknown): void => {
+    reply.hijack()
+    refuse(services, { request, response: reply.raw, id: undefined }, error)
+  }
+  return (routed, reply, done) => {
+    const { raw: request } = routed
     try {
-      cors?.apply(request, response)
+      cors?.apply(request, reply.raw)
       guard(request)
-      if (cors?.answersPreflight(request, response) === true) {
+      if (cors?.answersPreflight(request, reply.raw) === true) {
         reply.hijack()
         return
       }
     } catch (error) {
-      refused(error)
+      refused(routed, reply, error)
       return
     }
-    const counted = rateLimits === null || routeOptions.url === '/health' ? null : rateLimits.fromAddress(request)
+    // Asked last: Fastify makes what it tells of a route anew for everyone who asks.
+    const counted = rateLimits === null || routed.routeOptions.url === '/health' ? null : rateLimits.fromAddress(request)
     if (counted === null) done()
-    else counted.then(() => { done() }, refused)
+    else counted.then(() => { done() }, (error: unknown) => refused(routed, reply, error))
   }
 }
 
