@@ -1,6 +1,7 @@
 /** Reads a request body within limits that hold while it arrives, whatever its headers claim. */
-import * as zlib from 'node:zlib'
+import { IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import * as zlib from 'node:zlib'
 import { SyncError } from '../errors.ts'
 import type { Share } from './in-flight.ts'
 
@@ -46,10 +47,32 @@ export async function readBody (stream: Readable, contentEncoding: string | unde
   if (decode === undefined && coding !== '' && coding !== 'identity') {
     throw new SyncError('unsupported_media_type', { detail: 'The body has a content coding this server does not take, or more than one.', headers: { 'Accept-Encoding': acceptedCodings, ...close } })
   }
+  if (decode === undefined) {
+    await null
+    const whole = wholeBody(stream, limits, inFlight)
+    if (whole !== null) return whole
+  }
   return await new Promise((resolve, reject) => {
     const done = (result: ReadBody | SyncError): void => { if (result instanceof SyncError) reject(result); else resolve(result) }
     new BodyReader({ stream, coding, decoder: decode?.(), limits, inFlight, done }).start()
   })
+}
+
+/** A body that came with its head, as small ones do, lies there as soon as Node has read that: it is taken without listeners. */
+function wholeBody (stream: Readable, limits: BodyLimits, inFlight: Share): ReadBody | null {
+  const { readableLength: bytes } = stream
+  if (bytes === 0 || !(stream instanceof IncomingMessage) || stream.destroyed || stream.readableFlowing !== null) return null
+  const { 'content-length': length, 'transfer-encoding': coding } = stream.headers
+  if (Number(length) !== bytes || coding !== undefined || bytes > Math.min(limits.bodyBytes, limits.decodedBytes) || !inFlight.take(bytes)) return null
+  let held = bytes
+  const release = (): void => {
+    inFlight.give(held)
+    held = 0
+  }
+  const body = stream.read() as Buffer
+  // Node has yet to see its end.
+  stream.resume()
+  return { body, release }
 }
 
 /** Throws SyncError `too_large` at once for a Content-Length that says so; a smaller one is not believed. */

@@ -31,10 +31,12 @@ export interface Exchange {
   /** When the credential ends, ms since 1970; Infinity where it does not. */
   expiresAt: number
   readonly addressOf: AddressOf
+  /** Whether its body was read to the end, which Node may see later. */
+  taken: boolean
 }
 
 /** What is refused may not have come far enough to have a user. */
-type Refused = Pick<Exchange, 'request' | 'response' | 'id'> & Partial<Pick<Exchange, 'user' | 'tenant'>>
+type Refused = Pick<Exchange, 'request' | 'response' | 'id'> & Partial<Pick<Exchange, 'user' | 'tenant' | 'taken'>>
 
 export type Handler = (exchange: Exchange) => Promise<void> | void
 
@@ -48,7 +50,7 @@ type Identify = (services: NodeServices, request: IncomingMessage) => Promise<Se
 export function serve (services: NodeServices, handler: Handler): RouteHandlerMethod {
   return (request, reply) => {
     reply.hijack()
-    const exchange = { request: request.raw, response: reply.raw, id: undefined, user: null, tenant: null, account: null, expiresAt: Infinity, addressOf: services.addressOf }
+    const exchange = { request: request.raw, response: reply.raw, id: undefined, user: null, tenant: null, account: null, expiresAt: Infinity, addressOf: services.addressOf, taken: false }
     try {
       handler(exchange)?.catch((error: unknown) => refuse(services, exchange, error))
     } catch (error) {
@@ -105,13 +107,13 @@ export function refuse (services: NodeServices, exchange: Refused, error: unknow
 }
 
 /** @param closing whether the connection ends with this answer in any case */
-export function writeProblem ({ request, response, id }: Refused, error: SyncError, closing = false): void {
+export function writeProblem ({ request, response, id, taken = false }: Refused, error: SyncError, closing = false): void {
   if (response.headersSent || response.destroyed) {
     response.destroy()
     return
   }
   const { status, headers, body } = problemOf(error, id)
-  const unread = !request.complete && hasBody(request)
+  const unread = !taken && !request.complete && hasBody(request)
   if (request.httpVersionMajor >= 2) headers.delete('connection')
   else if (closing || unread) headers.set('connection', 'close')
   response.writeHead(status, [...headers].flat())

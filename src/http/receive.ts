@@ -36,6 +36,7 @@ export async function receive (services: NodeServices, exchange: Exchange): Prom
     if (solvent !== null) await solvent
     if (request.headers.expect !== undefined && waiting.delete(request)) response.writeContinue()
     read = await readBody(request, request.headers['content-encoding'], limits, inFlight.of(account))
+    exchange.taken = true
   }
   const { body, release } = read
   rateLimits?.spendBody(exchange, body.length)

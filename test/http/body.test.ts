@@ -187,6 +187,37 @@ t.test('over a socket: bodies with and without a length arrive, and a client tha
   t.equal(inFlight.used, 0)
 })
 
+t.test('promise 7 (Isolated): a body that came whole with its head is held to the same limits, and counted', async (t) => {
+  const inFlight = new BytesInFlight(100)
+  const within = { bodyBytes: 50, decodedBytes: 40 }
+  const port = await serve(t, async (request) => {
+    try {
+      const { body, release } = await readBody(request, undefined, within, inFlight)
+      const { used } = inFlight
+      release()
+      release()
+      return `${body.toString()} ${used} ${inFlight.used}`
+    } catch (error) {
+      return `${(error as SyncError).code} ${inFlight.used}`
+    }
+  })
+  const socket = connect(port, '127.0.0.1')
+  const said = async (message: string): Promise<string> => {
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\n${message}`)
+    const [answer] = await once(socket, 'data') as [Buffer]
+    return answer.toString().split('\r\n\r\n')[1]!
+  }
+  t.equal(await said('Content-Length: 5\r\n\r\nhello'), 'hello 5 0')
+  t.equal(await said('Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n'), 'hello 5 0')
+  t.equal(await said('Content-Length: 0\r\n\r\n'), ' 0 0')
+  inFlight.take(96)
+  t.equal(await said('Content-Length: 5\r\n\r\nhello'), 'overloaded 96')
+  inFlight.give(96)
+  t.equal(await said(`Content-Length: 45\r\n\r\n${'x'.repeat(45)}`), 'too_large 0', 'decoded')
+  t.equal(await said(`Transfer-Encoding: chunked\r\n\r\n33\r\n${'x'.repeat(51)}\r\n0\r\n\r\n`), 'too_large 0', 'on the wire')
+  socket.destroy()
+})
+
 t.test('promise 9 (Clear): a client that reads nothing before it has sent everything still gets its refusal', async (t) => {
   const port = await serve(t, async (request) => {
     const { code } = await refusal(request, undefined, { limits: { bodyBytes: 1000, decodedBytes: 1000 } })

@@ -29,6 +29,14 @@ export const sabotages: readonly Sabotage[] = [
     title: 'promise 7 (Isolated): a bomb is stopped at the decoded limit'
   },
   {
+    breaks: 'promise 7 (Isolated): bytes in flight of a body that came whole are not counted',
+    file: 'src/http/body.ts',
+    find: '|| !inFlight.take(bytes)',
+    replace: '',
+    test: body,
+    title: 'promise 7 (Isolated): a body that came whole with its head'
+  },
+  {
     breaks: 'promise 7 (Isolated): bytes in flight are not counted',
     file: 'src/http/body.ts',
     find: 'if (this.#reading.inFlight.take(n)) {',
