@@ -7,6 +7,7 @@ import { serveUser } from './exchange.ts'
 import type { Exchange } from './exchange.ts'
 import { idOf, receive } from './receive.ts'
 import type { NodeServices, Services } from './services.ts'
+import { endOfTurn } from './turn.ts'
 import { untilGone } from './until-gone.ts'
 import { asPull } from './validate.ts'
 
@@ -30,6 +31,8 @@ async function pull (exchange: Exchange, services: Services): Promise<void> {
       ? await untilGone(exchange.response, draining, signal => pulls.pull({ ...message, waitMs }, exchange.user, signal))
       : await pulls.pull(message, exchange.user, draining)
     const now = activity.lastSync = clock.now()
+    // Most pulls find nothing, and crowds ask at once. A page is written as soon as it is there: many would fill the memory.
+    if (page.count === 0) await endOfTurn()
     await sendJson(services, exchange, { body: pullText(message.id, page, now), cacheControl: 'private, no-store' })
   } finally {
     activity.end()
