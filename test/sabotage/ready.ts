@@ -31,7 +31,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 6 (Private): what was erased stays in the pages that are kept',
     file: 'src/sync/ready.ts',
-    find: 'this.#kept.clear()',
+    find: 'this.#kept.clear()\n    this.#places.clear()',
     replace: '',
     test,
     title: 'promise 6 (Private): what was erased'
