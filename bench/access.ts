@@ -97,7 +97,7 @@ async function asked (suite: Suite): Promise<Row[]> {
   const pull = async (rules: AccessServer['rules']) => {
     const server = await start(suite, rules, DOCUMENTS)
     await atEnd(server, DOCUMENTS)
-    return () => suite.load({ kind: 'pull', ...server, ms, connections: 4, limit: 1000, checkpoint: { global: 0 }, follow: true, resume: `asked ${rules}`, ...rules !== 'none' && { token: READER } })
+    return () => suite.load({ kind: 'pull', ...server, ms, connections: 4, limit: 1000, checkpoint: { global: 0 }, follow: true, apart: true, resume: `asked ${rules}`, ...rules !== 'none' && { token: READER } })
   }
   const contenders = { none: await pull('none'), sync: await pull('authorize'), async: await pull('async'), channels: await pull('channels') }
   const found = await suite.compare('pull', contenders, ROUNDS)

@@ -30,7 +30,7 @@ export const history: Work = {
 async function readers (suite: Suite, { once, edited }: Record<'once' | 'edited', Target>, documents: number): Promise<Row[]> {
   const { ms, large } = suite.settings
   const of = { size: `${named(large)} entries over ${named(documents)} documents`, small: `${named(documents)} entries` }
-  const first = async (server: Target) => await suite.load({ kind: 'pull', ...server, ms, connections: 4, limit: 1000, checkpoint: { global: 0 }, follow: true, resume: `first ${server.port}` })
+  const first = async (server: Target) => await suite.load({ kind: 'pull', ...server, ms, connections: 4, limit: 1000, checkpoint: { global: 0 }, follow: true, apart: true, resume: `first ${server.port}` })
   return [
     await growth(suite, { work: 'first pull', ...of }, { small: () => first(once), large: () => first(edited) }),
     await growth(suite, { work: 'catch-up of 10', ...of }, { small: () => caughtUp(suite, once, ms / 2), large: () => caughtUp(suite, edited, ms / 2) })

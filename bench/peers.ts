@@ -59,6 +59,7 @@ export async function peerPulls (suite: Suite, server: Target): Promise<Row[]> {
   const shape = { connections: 20, limit: 1000, ms: 2 * ms, checkpoint: { global: 0 }, follow: true }
   const contenders = {
     server: () => suite.load({ kind: 'pull', ...server, ...shape }),
+    apart: () => suite.load({ kind: 'pull', ...server, ...shape, apart: true }),
     rxdb: () => suite.load({ kind: 'rxdb-pull', ...rxdb, ...shape }),
     pouch: () => suite.load({ kind: 'pouch-pull', ...pouch, ...shape })
   }
@@ -66,6 +67,7 @@ export async function peerPulls (suite: Suite, server: Target): Promise<Row[]> {
   const of = { work: 'first pull, 20 clients', unit: 'documents/s' }
   return [
     rateRow({ ...of, limit: 'rxdb-server, in memory', bar: 5, aim: 25 }, { rounds, ours: 'server', limit: 'rxdb' }),
+    rateRow({ ...of, work: `${of.work}, no two questions equal`, limit: 'rxdb-server, in memory' }, { rounds, ours: 'apart', limit: 'rxdb' }),
     rateRow({ ...of, limit: 'express-pouchdb, on disk, no fsync' }, { rounds, ours: 'server', limit: 'pouch' })
   ]
 }

@@ -81,6 +81,8 @@ export class Push implements Conversation {
 const pageIn = /"checkpoint":(\{"global":(\d+)[^}]*\}),"hasMore":(true|false),"epoch":"([a-z0-9]+)"/
 
 export class Pull implements Conversation {
+  /** Whole pulls of all conversations: pages that are cut alike come again only when no cache can still hold them. */
+  static #begun = 0
   readonly #load: PullLoad
   readonly #messages = new Series()
   #position: { global: number, checkpoint: string, epoch: string | undefined }
@@ -116,7 +118,7 @@ export class Pull implements Conversation {
 
   #beginning (): { global: number, checkpoint: string, epoch: string | undefined } {
     const { checkpoint, epoch, limit, apart = false } = this.#load
-    this.#limit = apart ? limit - Math.floor(Math.random() * limit / 2) : limit
+    this.#limit = apart ? limit - Pull.#begun++ % Math.ceil(limit / 2) : limit
     return { global: checkpoint.global, checkpoint: JSON.stringify(checkpoint), epoch }
   }
 }
