@@ -28,7 +28,7 @@ import type { PushDeps } from './sync/message.ts'
 import { Nodes } from './sync/nodes.ts'
 import { Pulls } from './sync/pull.ts'
 import { Pushes } from './sync/push.ts'
-import { ReadyPages } from './sync/ready.ts'
+import { PageCache, ReadyPages } from './sync/ready.ts'
 import { Revivals } from './sync/revival.ts'
 import { isAudited, Sealing } from './sync/sealing.ts'
 import { Sight } from './sync/sight.ts'
@@ -53,11 +53,12 @@ function wantsDebug (logger: Logger & { isLevelEnabled?: (level: string) => bool
 }
 
 /** What belongs to the node. */
-export type Node = Omit<NodeServices, 'logs'> & { readonly crowd: Crowd }
+export type Node = Omit<NodeServices, 'logs'> & { readonly crowd: Crowd, readonly pages: PageCache }
 
 /** What the server itself uses of a log, beside what the routes call. */
 export interface LogParts extends LogServices {
   readonly feed: LiveFeed
+  readonly ready: ReadyPages
   readonly housekeeping: Housekeeping
   readonly revivals: Revivals
   /** null where the store has no audit chain, and cannot erase. */
@@ -81,6 +82,7 @@ export function composeNode (config: Config, { draining, shared, ...edge }: Node
     clock,
     version,
     crowd,
+    pages: new PageCache(limits.readyBytes),
     nodes: shared === null ? null : new Nodes({ ...shared, node: name, clock, most: limits.streamsPerUser, streams: crowd }),
     ...whoAsks(config, shared?.coordination ?? null),
     audit: new Audit({ clock, logger, onAudit: config.onAudit }),
@@ -102,7 +104,7 @@ export interface LogDeps extends Pick<LogServices, 'store' | 'bell'> {
 }
 
 /** The rules over one open change log. */
-export function composeLog (node: Pick<Node, 'config' | 'crowd' | 'audit'>, { store, bell, tenant, onStreamGone = () => {} }: LogDeps): LogParts {
+export function composeLog (node: Pick<Node, 'config' | 'crowd' | 'audit' | 'pages'>, { store, bell, tenant, onStreamGone = () => {} }: LogDeps): LogParts {
   const config = tenant === null ? node.config : ofTenant(node.config, tenant)
   const audit = node.audit.of(tenant)
   const { limits, logger, retention, access: rules } = config
@@ -112,12 +114,13 @@ export function composeLog (node: Pick<Node, 'config' | 'crowd' | 'audit'>, { st
   const sight = new Sight({ store, rules, access, views })
   const pushes = new Pushes({ store, bell, clock, limits, access, sight, audit, channels: rules.channels, checkChange, conflicts: conflictRules(config) })
   const feed = feedOf(config, { store, bell, views, crowd: node.crowd, onStreamGone })
-  const ready = new ReadyPages(store, limits.readyBytes)
+  const ready = new ReadyPages(store, node.pages)
   const gateLimits = { depth: limits.depth, documentBytes: limits.documentBytes, changes: limits.changesPerPush }
   return {
     store,
     bell,
     pushes,
+    ready,
     ...readsOf(config, { store, bell, views, publicViews, ready }),
     histories: new Histories({ store, limits, sight, clock }),
     revivals: new Revivals({ store, clock, pushes, audit, newId: randomUUID, gate: body => parseMessage(body, gateLimits) }),
@@ -127,15 +130,15 @@ export function composeLog (node: Pick<Node, 'config' | 'crowd' | 'audit'>, { st
   }
 }
 
-/** Of what one log keeps in memory for its readers, since there are many. */
-const SHARE = 16
+/** Of what one log keeps in memory for its streams, since there are many. */
+const RINGS = 16
 
 /** Lines of the log say whose log they are about. */
 function ofTenant ({ logger, limits, ...config }: Config, tenant: string): Config {
   const say = (level: keyof Logger) => (fields: object, message: string): void => { logger[level]({ tenant, ...fields }, message) }
   return {
     ...config,
-    limits: { ...limits, ringBytes: Math.ceil(limits.ringBytes / SHARE), readyBytes: Math.ceil(limits.readyBytes / SHARE) },
+    limits: { ...limits, ringBytes: Math.ceil(limits.ringBytes / RINGS) },
     logger: { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
   }
 }

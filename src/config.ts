@@ -45,7 +45,7 @@ export const defaultLimits = {
   pullMax: 1000,
   /** Text of a page, except that one document always fits. */
   pageBytes: 1_000_000,
-  /** Text of full pages kept for others who ask the same, where nobody is kept from anything; only over SQLite. 0: none. */
+  /** Text of full pages kept for others who ask the same, of all logs together, where nobody is kept from what is asked for; only over SQLite. 0: none. */
   readyBytes: 64 * MiB,
   /** Requests that wait for ever: a long poll at most. */
   waitMs: 25 * second,

@@ -26,7 +26,7 @@ async function pull (exchange: Exchange, services: Services): Promise<void> {
     exchange.id = idOf(value)
     const message = asPull(value)
     // No longer than the credential lives: what comes then is not for who held it.
-    const waitMs = Math.max(0, Math.min(message.waitMs ?? 0, exchange.expiresAt - services.clock.now()))
+    const waitMs = Math.max(0, Math.min(message.waitMs ?? 0, exchange.expiresAt - clock.now()))
     const page = waitMs > 0
       ? await untilGone(exchange.response, draining, signal => pulls.pull({ ...message, waitMs }, exchange.user, signal))
       : await pulls.pull(message, exchange.user, draining)

@@ -18,12 +18,12 @@ export interface PageQuery {
   readonly bytes: number
   /** Of the reader, as of now. */
   readonly view: View
-  /** Full pages that others have read; absent: it is read anew. */
-  readonly ready?: ReadyPages
+  /** Full pages that are kept; absent: it is read anew. */
+  readonly ready?: ReadyPages | undefined
 }
 
 export interface PageAnswer {
-  /** JSON text of the `changes` member; its bytes where others have read the page before. */
+  /** JSON text of the `changes` member; its bytes where the page is kept. */
   readonly changes: string | Buffer
   /** How many changes are in it. */
   readonly count: number
@@ -62,7 +62,7 @@ export async function readPage (store: ChangeStore, query: PageQuery): Promise<P
   }
 }
 
-/** The text of a page, and how many changes it stands for. `rows` are there only where it was read for one reader. */
+/** The text of a page, and how many changes it stands for. `rows` may be absent where the text was kept. */
 async function readChanges (store: ChangeStore, query: PageQuery, after: After): Promise<PageRows & Pick<PageAnswer, 'changes' | 'count'>> {
   const { ready, position, view, collections, limit, bytes } = query
   if (ready !== undefined && typeof after === 'number' && showsAll(view)) {

@@ -17,7 +17,7 @@ export interface PullDeps extends WaitDeps {
   /** For readers whom nobody knows, of whom there may be a crowd: each reads in a turn of the event loop of its own. */
   readonly turns?: OneByOne
   /** Absent: each page is read anew. */
-  readonly ready?: ReadyPages
+  readonly ready?: ReadyPages | undefined
 }
 
 /** What a client asks for. */
@@ -56,7 +56,7 @@ export class Pulls {
     const { store, views, turns, ready } = this.#deps
     const { position, collections, limit, bytes } = asked
     // Nothing is awaited or copied that need not be: together a fifth of a pull that finds nothing new.
-    const read = (view: View): Promise<PageAnswer> => readPage(store, { position, collections, limit, bytes, view, ...ready && { ready } })
+    const read = (view: View): Promise<PageAnswer> => readPage(store, { position, collections, limit, bytes, view, ready })
     const now = (): Promise<PageAnswer> => {
       const view = views.of(user)
       return view instanceof Promise ? view.then(read) : read(view)

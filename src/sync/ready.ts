@@ -20,7 +20,6 @@ export interface ReadyPage {
 }
 
 interface Kept {
-  readonly after: number
   readonly text: Buffer
   readonly count: number
   readonly stamp: string
@@ -29,51 +28,35 @@ interface Kept {
 /** What a page takes beside its text. Attack: pages of one document each. */
 const BESIDE = 1024
 
-export class ReadyPages {
-  readonly #store: Pick<ChangeStore, 'read'>
+/** Of all logs of a node, within one bound: of many tenants each might fill one of its own. */
+export class PageCache {
   readonly #max: number
   /** The one that was not asked for the longest comes first. */
   readonly #kept = new Map<string, Kept>()
-  /** How many there are after a position: most pulls ask from where nobody else did. */
-  readonly #places = new Map<number, number>()
   #bytes = 0
-  #forgotten = 0
+  #logs = 0
 
   /** @param max bytes that are kept */
-  constructor (store: Pick<ChangeStore, 'read'>, max: number) {
-    this.#store = store
+  constructor (max: number) {
     this.#max = max
   }
 
-  async read (query: ReadQuery & { readonly after: number }, form: Form): Promise<ReadyPage> {
-    const { after } = query
-    const kept = this.#places.has(after) ? this.#kept.get(keyOf(query, form)) : undefined
-    const forgotten = this.#forgotten
-    const page = await this.#store.read(kept === undefined ? query : { ...query, stamp: kept.stamp })
-    if (kept !== undefined && page.stamp === kept.stamp && page.rows.length === 0) {
-      this.#touch(keyOf(query, form), kept)
-      return { page, text: kept.text, count: kept.count }
-    }
-    const text = form.textOf(page.rows)
-    const count = page.rows.length
-    if (page.stamp === undefined || forgotten !== this.#forgotten) return { page, text, count }
-    const made = { after, text: Buffer.from(text), count, stamp: page.stamp }
-    this.#keep(keyOf(query, form), made)
-    return { page, text: made.text, count }
+  /** @returns how the keys of another log begin */
+  log (): string {
+    return `${++this.#logs} `
   }
 
-  /** What was erased from the log must not stay here. */
-  forget (): void {
-    this.#kept.clear()
-    this.#places.clear()
-    this.#bytes = 0
-    this.#forgotten++
+  find (key: string): Kept | undefined {
+    const kept = this.#kept.get(key)
+    if (kept === undefined) return undefined
+    this.#kept.delete(key)
+    this.#kept.set(key, kept)
+    return kept
   }
 
-  #keep (key: string, kept: Kept): void {
+  keep (key: string, kept: Kept): void {
     this.#drop(key)
     this.#kept.set(key, kept)
-    this.#places.set(kept.after, (this.#places.get(kept.after) ?? 0) + 1)
     this.#bytes += BESIDE + kept.text.length
     for (const oldest of this.#kept.keys()) {
       if (this.#bytes <= this.#max) return
@@ -81,24 +64,49 @@ export class ReadyPages {
     }
   }
 
+  forget (log: string): void {
+    for (const key of this.#kept.keys()) if (key.startsWith(log)) this.#drop(key)
+  }
+
   #drop (key: string): void {
     const kept = this.#kept.get(key)
     if (kept === undefined) return
     this.#bytes -= BESIDE + kept.text.length
     this.#kept.delete(key)
-    const left = this.#places.get(kept.after)! - 1
-    if (left > 0) this.#places.set(kept.after, left)
-    else this.#places.delete(kept.after)
-  }
-
-  /** Unless it was forgotten or replaced meanwhile. */
-  #touch (key: string, kept: Kept): void {
-    if (this.#kept.get(key) !== kept) return
-    this.#kept.delete(key)
-    this.#kept.set(key, kept)
   }
 }
 
-function keyOf ({ after, limit, bytes, collections }: ReadQuery & { readonly after: number }, { name }: Form): string {
-  return `${name} ${after} ${limit} ${bytes} ${collections?.join() ?? '*'}`
+/** The kept pages of one log. */
+export class ReadyPages {
+  readonly #store: Pick<ChangeStore, 'read'>
+  readonly #cache: PageCache
+  readonly #log: string
+  #forgotten = 0
+
+  constructor (store: Pick<ChangeStore, 'read'>, cache: PageCache) {
+    this.#store = store
+    this.#cache = cache
+    this.#log = cache.log()
+  }
+
+  async read (query: ReadQuery & { readonly after: number }, form: Form): Promise<ReadyPage> {
+    const { after, limit, bytes, collections } = query
+    const key = `${this.#log}${form.name} ${after} ${limit} ${bytes} ${collections?.join() ?? '*'}`
+    const kept = this.#cache.find(key)
+    const forgotten = this.#forgotten
+    const page = await this.#store.read(kept === undefined ? query : { ...query, stamp: kept.stamp })
+    if (kept !== undefined && page.stamp === kept.stamp && page.rows.length === 0) return { page, text: kept.text, count: kept.count }
+    const text = form.textOf(page.rows)
+    const count = page.rows.length
+    if (page.stamp === undefined || forgotten !== this.#forgotten) return { page, text, count }
+    const made = { text: Buffer.from(text), count, stamp: page.stamp }
+    this.#cache.keep(key, made)
+    return { page, text: made.text, count }
+  }
+
+  /** What was erased from the log must not stay here, nor what lies in a log that is closed. */
+  forget (): void {
+    this.#cache.forget(this.#log)
+    this.#forgotten++
+  }
 }

@@ -115,8 +115,9 @@ class TenantLogs implements OpenLogs {
   }
 }
 
-async function shut ({ feed, bell, store }: Parts): Promise<void> {
+async function shut ({ feed, ready, bell, store }: Parts): Promise<void> {
   await feed.close({ drainMs: 0 })
+  ready.forget()
   await bell.close()
   await store.close()
 }

@@ -31,7 +31,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 6 (Private): a long poll outlives the credential',
     file: 'src/http/pull.ts',
-    find: 'exchange.expiresAt - services.clock.now()',
+    find: 'exchange.expiresAt - clock.now()',
     replace: 'Infinity',
     test: heldUp,
     title: 'threat: to wait beyond the end'

@@ -5,6 +5,14 @@ const property = 'promise 4 (Safe checkpoints): a page that was kept ready'
 
 export const sabotages: readonly Sabotage[] = [
   {
+    breaks: 'promise 6 (Private): an erasure tells nobody who keeps pages',
+    file: 'src/compose.ts',
+    find: 'keepers: [feed, ready]',
+    replace: 'keepers: [feed]',
+    test: 'test/security/erased.test.ts',
+    title: 'promise 6 (Private): once something was erased'
+  },
+  {
     breaks: 'promise 4 (Safe checkpoints): nobody looks whether documents have left a page that is kept',
     file: 'src/changelog/sqlite/reader.ts',
     find: 'return more ? stampText(this.#epochs, scanned, count) : null',
@@ -31,7 +39,7 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 6 (Private): what was erased stays in the pages that are kept',
     file: 'src/sync/ready.ts',
-    find: 'this.#kept.clear()\n    this.#places.clear()',
+    find: 'this.#cache.forget(this.#log)',
     replace: '',
     test,
     title: 'promise 6 (Private): what was erased'

@@ -7,7 +7,7 @@ import { PocketServer, SqliteChangeLog, type PocketServerOptions } from '../../s
 import { post, pullOf, pushOf } from '../support/app.ts'
 import { SseClient } from '../support/sse-client.ts'
 
-async function started (t: Test, options: PocketServerOptions): Promise<{ pocket: PocketServer, url: string, headers: Record<string, string> }> {
+async function started (t: Test, options: PocketServerOptions): Promise<{ pocket: PocketServer, changeLog: SqliteChangeLog, url: string, headers: Record<string, string> }> {
   const folder = await mkdtemp(join(tmpdir(), 'pocket-erased-'))
   const changeLog = new SqliteChangeLog(join(folder, 'pocket.db'))
   const pocket = new PocketServer({ changeLog, ...options })
@@ -17,7 +17,7 @@ async function started (t: Test, options: PocketServerOptions): Promise<{ pocket
     await rm(folder, { recursive: true })
   })
   const { url } = await pocket.listen(0)
-  return { pocket, url, headers: { authorization: 'Bearer bob' } }
+  return { pocket, changeLog, url, headers: { authorization: 'Bearer bob' } }
 }
 
 t.test('threat: to read what was erased from what streams are sent of the newest changes', async t => {
@@ -34,6 +34,24 @@ t.test('threat: to read what was erased from what streams are sent of the newest
   while (!text.includes('"documentId":"a"')) text += (await late.next())!.data
   t.notMatch(text, /S3CRET/)
   t.match(text, /"operation":"delete"/)
+})
+
+t.test('promise 6 (Private): once something was erased no page is kept that was made before', async t => {
+  const { pocket, url, changeLog } = await started(t, {})
+  for (const documentId of ['a', 'b', 'c']) await post(`${url}/sync/push`, pushOf('todos', [{ documentId }]))
+  const stamps: Array<string | undefined> = []
+  const read = changeLog.read.bind(changeLog)
+  changeLog.read = query => {
+    stamps.push(query.stamp)
+    return read(query)
+  }
+  const pull = async (): Promise<boolean> => {
+    await post(`${url}/sync/pull`, pullOf({ limit: 1 }))
+    return stamps.at(-1) !== undefined
+  }
+  t.same([await pull(), await pull()], [false, true])
+  await pocket.erase('todos', 'c')
+  t.same([await pull(), await pull()], [false, true])
 })
 
 t.test('threat: a removal that nobody is told of, since its evidence is erased while the rule is asked', async t => {

@@ -12,7 +12,7 @@ import { Doorbell } from '../../src/sync/doorbell.ts'
 import { Pulls } from '../../src/sync/pull.ts'
 import type { PushMessage } from '../../src/sync/message.ts'
 import { Pushes } from '../../src/sync/push.ts'
-import { ReadyPages } from '../../src/sync/ready.ts'
+import { PageCache, ReadyPages } from '../../src/sync/ready.ts'
 import { Sight } from '../../src/sync/sight.ts'
 import { Views } from '../../src/sync/view.ts'
 import type { Checkpoint } from '../../schema/checkpoint.ts'
@@ -77,7 +77,7 @@ export async function openRules ({ limits = {}, store, readyBytes = 100_000, ...
   const whole = { ...defaultLimits, ...limits }
   const access = new Access({ rules, clock, limits: whole, onError: error => { errors.push(error) } })
   const views = new Views({ store: log, access, rules, clock })
-  const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views, sight: new Sight({ store: log, rules, access, views }), channels: rules.channels, audit: { refused () {} }, ready: new ReadyPages(log, readyBytes) }
+  const deps = { store: log, bell, clock, limits: whole, checkChange: () => null, conflicts, access, views, sight: new Sight({ store: log, rules, access, views }), channels: rules.channels, audit: { refused () {} }, ready: new ReadyPages(log, new PageCache(readyBytes)) }
   const close = async (): Promise<void> => {
     await bell.close()
     await pubsub.close()

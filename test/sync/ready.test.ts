@@ -8,6 +8,7 @@ import type { ChangeStore } from '../../src/changelog/changelog.ts'
 import { SqliteChangeLog } from '../../src/changelog/sqlite.ts'
 import { Pulls } from '../../src/sync/pull.ts'
 import { defaultLimits } from '../../src/config.ts'
+import { PageCache, ReadyPages } from '../../src/sync/ready.ts'
 import { openRules, pull, push, type Rules, type TestPull } from '../support/rules.ts'
 
 const RUNS = Math.ceil(Number(process.env['POCKET_RUNS'] ?? 100) / 2)
@@ -131,6 +132,23 @@ t.test('promise 7 (Isolated): what is kept stays within its bytes: the page that
   const none = await filled(t, 1000)
   for (let i = 0; i < 2; i++) await pull(none, first(0))
   t.same(none.asked, [undefined, undefined])
+})
+
+t.test('promise 7 (Isolated): many logs keep no more than one, and what one forgets the others keep', async t => {
+  const cache = new PageCache(3400)
+  const form = { name: 'test', textOf: () => 'x'.repeat(500) }
+  const logs = [1, 2, 3].map(() => {
+    const asked: Array<string | undefined> = []
+    const page = { rows: [], scanned: 1, head: 2, horizon: 0, historyHorizon: 0, epochs: [] }
+    const ready = new ReadyPages({ read: async query => ({ ...page, stamp: `${asked.push(query.stamp)}` }) }, cache)
+    return { asked, ready, read: () => ready.read({ after: 0, collections: null, limit: 1, bytes: 1 }, form) }
+  })
+  const [first, second, third] = logs as [typeof logs[0], typeof logs[0], typeof logs[0]]
+  for (const log of [first, second, third, first]) await log.read()
+  t.same([first.asked, second.asked, third.asked], [[undefined, undefined], [undefined], [undefined]], 'the third took the place of the first')
+  first.ready.forget()
+  for (const log of [first, third]) await log.read()
+  t.same([first.asked.at(-1), third.asked.at(-1)], [undefined, '1'])
 })
 
 t.test('promise 6 (Private): what was erased is not kept, not even of a page that was being read meanwhile', async t => {

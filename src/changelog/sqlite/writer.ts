@@ -69,7 +69,7 @@ export class Writer {
   readonly #rollback: Statement
   readonly #newest: Statement
   readonly #push: Statement
-  /** Records of layout 1 have no message id; none of them is written any more. */
+  /** Whether records of layout 1 may be there, which have no message id. */
   readonly #anyUnnamed: boolean
   readonly #head: Statement
   readonly #facts: Statement
