@@ -80,6 +80,7 @@ async function attempt (tree: string, sabotage: Sabotage): Promise<Verdict> {
     if (sabotage.test.startsWith('test/system/')) await rebuild(tree, sabotage.file)
     // Without tap's runner, which takes longer to start than most of these tests take; without tsx where Node strips types.
     const loader = (process.features as { typescript?: unknown }).typescript ? [] : ['--import', 'tsx']
+    if ((await readFile(join(tree, sabotage.test), 'utf8')).includes("'fast-check'")) loader.push('--import', './scripts/first-counterexample.ts')
     const env = { ...process.env, TAP_TIMEOUT: '300', TAP_GREP: `^${sabotage.title.replace(/[^\w ]/g, '.')}` }
     return judge(await run([...loader, sabotage.test], tree, env), sabotage)
   } catch (error) {
