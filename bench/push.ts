@@ -3,6 +3,7 @@ import { peerPushes } from './peers.ts'
 import type { PushLoad } from './support/loads.ts'
 import type { Target } from './support/processes.ts'
 import { rateRow, type Row } from './support/report.ts'
+import type { Sample } from './support/stats.ts'
 import { headOf, type Suite, type Work } from './support/suite.ts'
 
 /** A server and how many of its changes were acknowledged, to be compared with its log in the end. */
@@ -79,11 +80,25 @@ async function byHundreds (suite: Suite, pushes: Counted): Promise<Row[]> {
 }
 
 async function alone (suite: Suite, pushes: Counted): Promise<Row[]> {
-  const { ms } = suite.settings
+  const ms = suite.settings.ms / 2
+  const node = await suite.target('raw-http.ts', 'node')
+  const shape = { connections: 1, changes: 1 }
+  const commit = (): Promise<Sample> => suite.sqlite({ work: 'commit', path: 'bare.db', ms })
   const contenders = {
-    server: () => pushes.push({ connections: 1, changes: 1 }, ms / 2),
-    commit: () => suite.sqlite({ work: 'commit', path: 'bare.db', ms: ms / 2 })
+    server: () => pushes.push(shape, ms),
+    commit,
+    // What nobody can do without who is asked over HTTP.
+    both: async () => oneAfterTheOther(await suite.load({ kind: 'echo', ...node, ms, ...shape }), await commit())
   }
   const rounds = await suite.compare('1×1', contenders)
-  return [rateRow({ work: 'push 1×1', unit: 'documents/s', limit: 'bare FULL commit', bar: 0.5, aim: 0.8 }, { rounds, ours: 'server', limit: 'commit' })]
+  const of = { work: 'push 1×1', unit: 'documents/s' }
+  return [
+    rateRow({ ...of, limit: 'bare FULL commit', bar: 0.5, aim: 0.8 }, { rounds, ours: 'server', limit: 'commit' }),
+    rateRow({ ...of, limit: 'node:http echo, then bare FULL commit' }, { rounds, ours: 'server', limit: 'both' }),
+    rateRow({ work: 'node:http echo, then bare FULL commit', unit: 'documents/s', limit: 'bare FULL commit' }, { rounds, ours: 'both', limit: 'commit' })
+  ]
+}
+
+function oneAfterTheOther (first: Sample, second: Sample): Sample {
+  return { rate: 1 / (1 / first.rate + 1 / second.rate), cpuMicros: first.cpuMicros + second.cpuMicros }
 }
