@@ -8,7 +8,7 @@ import { clearLog } from './postgres/clear.ts'
 import { Compaction } from './postgres/compaction.ts'
 import { closed } from './postgres/failure.ts'
 import { Filing } from './postgres/filing.ts'
-import { Lineage } from './postgres/lineage.ts'
+import { Lineage, type LogState } from './postgres/lineage.ts'
 import { resolveOptions, type PostgresOptions } from './postgres/options.ts'
 import { LogParts } from './postgres/parts.ts'
 import { placeOf } from './postgres/place.ts'
@@ -16,6 +16,7 @@ import { CommitQueue } from './postgres/queue.ts'
 import { Reader } from './postgres/reader.ts'
 import { Server } from './postgres/server.ts'
 import { Writer } from './postgres/writer.ts'
+import { asOne, asOneList, type Together } from './together.ts'
 import type {
   ChangeEntry, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
@@ -29,6 +30,8 @@ interface Slice {
 }
 
 const PAGE = 100
+/** Documents whose heads are asked for at once, a few ms. */
+const HEADS = 1000
 
 /** The log of one tenant, on the connections of the others. */
 class Shared {
@@ -53,6 +56,8 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   readonly #standby: Server | undefined
   readonly #lineage: Lineage
   readonly #reader: Reader
+  readonly #states: Together<null, LogState>
+  readonly #heads: Together<readonly HeadKey[], HeadAnswer[]>
   readonly #queue: CommitQueue
   readonly #compaction: Compaction
   readonly #filing: Filing
@@ -72,6 +77,8 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
     this.#server = server
     this.#lineage = new Lineage(server, name)
     this.#reader = new Reader(server, this.#lineage, standby)
+    this.#states = asOne(() => this.#lineage.state())
+    this.#heads = asOneList(keys => this.#reader.heads(keys), HEADS)
     this.#compaction = new Compaction(server, this.#lineage)
     this.#filing = new Filing(server, this.#lineage)
     this.#parts = new LogParts(server, this.#lineage)
@@ -145,7 +152,8 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   }
 
   async heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
-    return await (await this.#opened()).heads(keys)
+    await this.open()
+    return await this.#heads.ask(keys)
   }
 
   async read (query: ReadQuery): Promise<Page> {
@@ -271,9 +279,9 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
     return this.#reader
   }
 
-  async #state (): ReturnType<Lineage['state']> {
+  async #state (): Promise<LogState> {
     await this.open()
-    return await this.#lineage.state()
+    return await this.#states.ask(null)
   }
 }
 

@@ -14,10 +14,11 @@ import { keysOf } from './redis/layout.ts'
 import { resolveOptions, type RedisLogOptions, type Resolved } from './redis/options.ts'
 import { Mover } from './redis/mover.ts'
 import { Reader } from './redis/reader.ts'
-import { Session } from './redis/session.ts'
+import { Session, type LogState } from './redis/session.ts'
 import { Watch } from './redis/watch.ts'
 import { fileAnew } from './redis/filing.ts'
 import { clearLog, compact } from './redis/compaction.ts'
+import { asOne, asOneList, type Together } from './together.ts'
 
 export type { RedisLogOptions } from './redis/options.ts'
 
@@ -27,6 +28,8 @@ interface Slice {
 }
 
 const PAGE = 100
+/** Documents whose heads are asked for at once, in one script. */
+const HEADS = 1000
 
 /**
  * The change log in Redis 7 or Valkey, alone or a cluster.
@@ -39,6 +42,8 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   readonly #options: Resolved
   readonly #session: Session
   readonly #reader: Reader
+  readonly #states: Together<null, LogState>
+  readonly #heads: Together<readonly HeadKey[], HeadAnswer[]>
   readonly #commits: Commits
   readonly #watch: Watch
   readonly #mover: Mover
@@ -57,6 +62,8 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
     const { prefix, tenant, now } = this.#options
     this.#session = new Session({ connect: parent === null ? () => openRedis(given) : () => parent.#session.redis(), keys: keysOf(prefix, tenant), now })
     this.#reader = new Reader(this.#session)
+    this.#states = asOne(() => this.#reader.state())
+    this.#heads = asOneList(keys => this.#reader.heads(keys), HEADS)
     this.#commits = new Commits({ ...this.#options, filedBy: () => this.#filedBy, session: this.#session, replaced: head => this.#reader.replaced(head) })
     this.#watch = new Watch(this.#session)
     this.#mover = new Mover(this.#session, this.#reader)
@@ -75,7 +82,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
-    return this.#during(() => this.#reader.heads(keys))
+    return this.#during(() => this.#heads.ask(keys))
   }
 
   read (query: ReadQuery): Promise<Page> {
@@ -103,11 +110,11 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   horizon (): Promise<number> {
-    return this.#during(async () => (await this.#reader.state()).horizon)
+    return this.#during(async () => (await this.#states.ask(null)).horizon)
   }
 
   epochs (): Promise<readonly Epoch[]> {
-    return this.#during(async () => (await this.#reader.state()).epochs)
+    return this.#during(async () => (await this.#states.ask(null)).epochs)
   }
 
   secret (): Promise<Uint8Array> {
@@ -122,7 +129,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   filing (): Promise<string> {
-    return this.#during(async () => (await this.#reader.state()).filing)
+    return this.#during(async () => (await this.#states.ask(null)).filing)
   }
 
   append (change: ChangeEntry): Promise<void> {
@@ -144,7 +151,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   getCurrentSequence (): Promise<number> {
-    return this.#during(async () => (await this.#reader.state()).head)
+    return this.#during(async () => (await this.#states.ask(null)).head)
   }
 
   compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {

@@ -71,7 +71,8 @@ export class Pushes {
   async #assertReachable (position: Position): Promise<void> {
     const { store, limits } = this.#deps
     if (isAhead(position, 0)) await waitForHead(this.#deps, position, limits.aheadMs)
-    assertValid(position, { head: await store.getCurrentSequence(), horizon: await store.horizon(), epochs: await store.epochs() })
+    const [head, horizon, epochs] = await Promise.all([store.getCurrentSequence(), store.horizon(), store.epochs()])
+    assertValid(position, { head, horizon, epochs })
   }
 
   async #commitAndAnswer (message: PushMessage, caller: Caller): Promise<PushAnswer> {

@@ -1,6 +1,7 @@
 import type { Sabotage } from './sabotage.ts'
 
 const nodes = 'test/server/nodes.test.ts'
+const together = 'test/changelog/together.test.ts'
 
 export const sabotages: readonly Sabotage[] = [
   {
@@ -14,8 +15,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 4 (Safe checkpoints), nodes: each remembers the head that it saw first',
     file: 'src/sync/push.ts',
-    find: 'head: await store.getCurrentSequence(), horizon:',
-    replace: 'head: await ((this as { seen?: unknown }).seen ??= store.getCurrentSequence()) as number, horizon:',
+    find: 'await Promise.all([store.getCurrentSequence(),',
+    replace: 'await Promise.all([((this as { seen?: unknown }).seen ??= store.getCurrentSequence()) as Promise<number>,',
     test: nodes,
     title: 'promise 4 (Safe checkpoints): what one node answered holds'
   },
@@ -26,5 +27,29 @@ export const sabotages: readonly Sabotage[] = [
     replace: '      this.#poll()\n    })',
     test: nodes,
     title: 'promise 5 (Live is pull): a long poll at one node'
+  },
+  {
+    breaks: 'promise 4 (Safe checkpoints), nodes: whoever asks how the log stands is told what somebody was told before',
+    file: 'src/changelog/together.ts',
+    find: 'const answer = await ask()',
+    replace: 'const answer = await ((ask as { kept?: Promise<Answer> }).kept ??= ask())',
+    test: together,
+    title: 'promise 4 (Safe checkpoints): no answer is older'
+  },
+  {
+    breaks: 'promise 7 (Isolated), nodes: a question that cannot be asked takes those with it that were put beside it',
+    file: 'src/changelog/together.ts',
+    find: 'if (group.length > 1 && !(error instanceof SyncError))',
+    replace: 'if (group.length > 1 && error === null)',
+    test: together,
+    title: 'promise 7 (Isolated): a question that cannot be asked'
+  },
+  {
+    breaks: 'promise 7 (Isolated), nodes: what is small waits for all that is large',
+    file: 'src/changelog/together.ts',
+    find: 'index > 0)',
+    replace: 'index > 1000)',
+    test: together,
+    title: 'a bound holds'
   }
 ]
