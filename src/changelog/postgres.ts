@@ -8,15 +8,15 @@ import { clearLog } from './postgres/clear.ts'
 import { Compaction } from './postgres/compaction.ts'
 import { closed } from './postgres/failure.ts'
 import { Filing } from './postgres/filing.ts'
+import { GROUP, type Job } from './postgres/group.ts'
 import { Lineage, type LogState } from './postgres/lineage.ts'
 import { resolveOptions, type PostgresOptions } from './postgres/options.ts'
 import { LogParts } from './postgres/parts.ts'
 import { placeOf } from './postgres/place.ts'
-import { CommitQueue } from './postgres/queue.ts'
 import { Reader } from './postgres/reader.ts'
 import { Server } from './postgres/server.ts'
 import { Writer } from './postgres/writer.ts'
-import { asOne, asOneList, type Together } from './together.ts'
+import { asOne, asOneList, Together } from './together.ts'
 import type {
   ChangeEntry, Committed, CompactPolicy, DocumentKey, Epoch, Filer, HeadAnswer, HeadKey,
   JournalQuery, JournalRow, Page, Push, ReadQuery, StoredEntry, StoreHealth, Supports
@@ -58,7 +58,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   readonly #reader: Reader
   readonly #states: Together<null, LogState>
   readonly #heads: Together<readonly HeadKey[], HeadAnswer[]>
-  readonly #queue: CommitQueue
+  readonly #commits: Together<Job, Committed>
   readonly #compaction: Compaction
   readonly #filing: Filing
   readonly #parts: LogParts
@@ -84,10 +84,10 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
     this.#parts = new LogParts(server, this.#lineage)
     this.#arrivals = new Arrivals(server, this.#lineage)
     const writer = new Writer(this.#lineage, this.#filing, server)
-    this.#queue = new CommitQueue(async jobs => {
+    this.#commits = new Together(async jobs => {
       await this.#begin()
       return await writer.commit(jobs)
-    })
+    }, GROUP)
   }
 
   tenant (name: string): PostgresChangeLog {
@@ -148,12 +148,12 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
 
   async commit (push: Push): Promise<Committed> {
     this.#requireOpen()
-    return await this.#queue.add({ push })
+    return await this.#commits.add({ push })
   }
 
   async heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
     await this.open()
-    return await this.#heads.ask(keys)
+    return await this.#heads.add(keys)
   }
 
   async read (query: ReadQuery): Promise<Page> {
@@ -211,7 +211,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
       const sequence = appendedSequence(change.sequence, newest)
       const push = appendedPush(change, head, this.#server.options.now())
       // Others may have committed meanwhile: their entries then stand before this one.
-      const { status } = await this.#queue.add(change.sequence ? { push, id: change.id || null, sequence } : { push, id: change.id || null })
+      const { status } = await this.#commits.add(change.sequence ? { push, id: change.id || null, sequence } : { push, id: change.id || null })
       if (status === 'committed') return
     }
   }
@@ -265,7 +265,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
   }
 
   async #close (): Promise<void> {
-    await this.#queue.drained()
+    await this.#commits.drained()
     await this.#compacting
     if (this.#root) await Promise.all([this.#server.end(), this.#standby?.end()])
   }
@@ -281,7 +281,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
 
   async #state (): Promise<LogState> {
     await this.open()
-    return await this.#states.ask(null)
+    return await this.#states.add(null)
   }
 }
 

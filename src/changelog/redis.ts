@@ -82,7 +82,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   heads (keys: readonly HeadKey[]): Promise<HeadAnswer[]> {
-    return this.#during(() => this.#heads.ask(keys))
+    return this.#during(() => this.#heads.add(keys))
   }
 
   read (query: ReadQuery): Promise<Page> {
@@ -110,11 +110,11 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   horizon (): Promise<number> {
-    return this.#during(async () => (await this.#states.ask(null)).horizon)
+    return this.#during(async () => (await this.#states.add(null)).horizon)
   }
 
   epochs (): Promise<readonly Epoch[]> {
-    return this.#during(async () => (await this.#states.ask(null)).epochs)
+    return this.#during(async () => (await this.#states.add(null)).epochs)
   }
 
   secret (): Promise<Uint8Array> {
@@ -129,7 +129,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   filing (): Promise<string> {
-    return this.#during(async () => (await this.#states.ask(null)).filing)
+    return this.#during(async () => (await this.#states.add(null)).filing)
   }
 
   append (change: ChangeEntry): Promise<void> {
@@ -151,7 +151,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
   }
 
   getCurrentSequence (): Promise<number> {
-    return this.#during(async () => (await this.#states.ask(null)).head)
+    return this.#during(async () => (await this.#states.add(null)).head)
   }
 
   compact (policy: CompactPolicy = { historyBefore: Infinity }): Promise<void> {

@@ -1,77 +1,85 @@
-/** Questions of many who ask a server at the same time, put as one: else each push would pay for round trips of its own. */
+/** What many want of a server at the same time goes to it together: else each push would pay for round trips of its own. */
 import { SyncError } from '../errors.ts'
 
-interface Waiting<Question, Answer> {
-  readonly question: Question
-  readonly resolve: (answer: Answer) => void
+interface Waiting<Item, Result> {
+  readonly item: Item
+  readonly resolve: (result: Result) => void
   readonly reject: (error: unknown) => void
 }
 
-/** While one is answered the next is on its way, and what is small need not wait for what is large. */
-const UNDER_WAY = 2
-
-export interface TogetherOptions<Question> {
-  /** What a question counts; default 1. */
-  readonly size?: (question: Question) => number
-  /** All that are put as one count at most this much; one that counts more is put alone. Default: no bound. */
-  readonly most?: number
+export interface TogetherOptions<Item> {
+  /** Of what goes together, so that nobody waits long behind others; an item that is more by itself goes alone. Default: none. */
+  readonly bounds?: ReadonlyArray<{ readonly of: (item: Item) => number, readonly most: number }>
+  /** Groups that are under way at once. Default 2: while one is answered the next is on its way. */
+  readonly underWay?: number
 }
 
-export class Together<Question, Answer> {
-  readonly #ask: (questions: readonly Question[]) => Promise<readonly Answer[]>
-  readonly #size: (question: Question) => number
-  readonly #most: number
-  #waiting: Array<Waiting<Question, Answer>> = []
+export class Together<Item, Result> {
+  readonly #send: (items: readonly Item[]) => Promise<readonly Result[]>
+  readonly #bounds: NonNullable<TogetherOptions<Item>['bounds']>
+  readonly #underWay: number
+  #waiting: Array<Waiting<Item, Result>> = []
   #scheduled = false
   #running = 0
+  #idle: Array<() => void> = []
 
-  /** @param ask resolves to as many answers, in the same order */
-  constructor (ask: (questions: readonly Question[]) => Promise<readonly Answer[]>, { size = () => 1, most = Infinity }: TogetherOptions<Question> = {}) {
-    this.#ask = ask
-    this.#size = size
-    this.#most = most
+  /** @param send resolves to as many results, in the same order */
+  constructor (send: (items: readonly Item[]) => Promise<readonly Result[]>, { bounds = [], underWay = 2 }: TogetherOptions<Item> = {}) {
+    this.#send = send
+    this.#bounds = bounds
+    this.#underWay = underWay
   }
 
-  /** The answer is never older than the question: what was sent before takes it no more. */
-  ask (question: Question): Promise<Answer> {
+  /** What has been sent takes no more: a result is never older than its item. */
+  add (item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ question, resolve, reject })
+      this.#waiting.push({ item, resolve, reject })
       this.#schedule()
     })
   }
 
+  /** When all so far are answered. */
+  drained (): Promise<void> {
+    if (this.#running === 0 && this.#waiting.length === 0) return Promise.resolve()
+    return new Promise(resolve => { this.#idle.push(resolve) })
+  }
+
   #schedule (): void {
-    if (this.#scheduled || this.#running >= UNDER_WAY) return
+    if (this.#scheduled || this.#running >= this.#underWay) return
     this.#scheduled = true
     // What comes in the same turn goes together.
     setImmediate(() => {
       this.#scheduled = false
-      this.#send(this.#take())
+      this.#begin(this.#take())
     })
   }
 
-  #take (): Array<Waiting<Question, Answer>> {
-    let sum = 0
-    const end = this.#waiting.findIndex(({ question }, index) => (sum += this.#size(question)) > this.#most && index > 0)
+  #take (): Array<Waiting<Item, Result>> {
+    const sums = this.#bounds.map(() => 0)
+    const end = this.#waiting.findIndex(({ item }, index) => {
+      for (const [i, { of }] of this.#bounds.entries()) sums[i]! += of(item)
+      return index > 0 && this.#bounds.some(({ most }, i) => sums[i]! > most)
+    })
     return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end)
   }
 
-  #send (group: ReadonlyArray<Waiting<Question, Answer>>): void {
+  #begin (group: ReadonlyArray<Waiting<Item, Result>>): void {
     this.#running++
     if (this.#waiting.length > 0) this.#schedule()
     const done = (): void => {
       this.#running--
       if (this.#waiting.length > 0) this.#schedule()
+      else if (this.#running === 0) for (const told of this.#idle.splice(0)) told()
     }
     this.#settle(group).then(done, done)
   }
 
-  async #settle (group: ReadonlyArray<Waiting<Question, Answer>>): Promise<void> {
+  async #settle (group: ReadonlyArray<Waiting<Item, Result>>): Promise<void> {
     try {
-      const answers = await this.#ask(group.map(({ question }) => question))
-      group.forEach(({ resolve }, index) => resolve(answers[index]!))
+      const results = await this.#send(group.map(({ item }) => item))
+      group.forEach(({ resolve }, index) => resolve(results[index]!))
     } catch (error) {
-      // What cannot be asked for reasons of its own must not take the others with it.
+      // What cannot be sent for reasons of its own must not take the others with it.
       if (group.length > 1 && !(error instanceof SyncError)) for (const one of group) await this.#settle([one])
       else for (const { reject } of group) reject(error)
     }
@@ -80,13 +88,13 @@ export class Together<Question, Answer> {
 
 /** Of a question that is the same whoever asks it. */
 export function asOne<Answer> (ask: () => Promise<Answer>): Together<null, Answer> {
-  return new Together<null, Answer>(async questions => {
+  return new Together<null, Answer>(async askers => {
     const answer = await ask()
-    return questions.map(() => answer)
+    return askers.map(() => answer)
   })
 }
 
-/** Of lists, of which each item is answered by itself. @param most items that are asked about at once, beside those of one list alone */
+/** Of lists, of which each item is answered by itself. @param most items that are asked about at once */
 export function asOneList<Item, Answer> (ask: (items: readonly Item[]) => Promise<readonly Answer[]>, most: number): Together<readonly Item[], Answer[]> {
   return new Together(async lists => {
     const answers = await ask(lists.flat())
@@ -95,5 +103,5 @@ export function asOneList<Item, Answer> (ask: (items: readonly Item[]) => Promis
       end += length
       return answers.slice(end - length, end)
     })
-  }, { size: list => list.length, most })
+  }, { bounds: [{ of: list => list.length, most }] })
 }

@@ -19,7 +19,7 @@ class Sent<Question> {
 t.test('what many ask in one turn is put as one question, and each gets the answer to its own', async t => {
   const sent = new Sent<number>()
   const together = new Together(sent.ask)
-  const answers = Promise.all([1, 2, 3].map(n => together.ask(n)))
+  const answers = Promise.all([1, 2, 3].map(n => together.add(n)))
   await turn()
   t.strictSame(sent.questions, [[1, 2, 3]])
   sent.groups[0]!.answer()
@@ -31,7 +31,7 @@ t.test('two are under way at most, and what comes meanwhile gathers', async t =>
   const together = new Together(sent.ask)
   const answers: Array<Promise<number>> = []
   for (let n = 1; n <= 4; n++) {
-    answers.push(together.ask(n))
+    answers.push(together.add(n))
     await turn()
   }
   t.strictSame(sent.questions, [[1], [2]])
@@ -50,8 +50,29 @@ t.test('a bound holds, except for one question that is larger than it', async t 
     asked.push(items)
     return items.map(item => item.toUpperCase())
   }, 3)
-  t.strictSame(await Promise.all([['a', 'b'], [], ['c'], ['d', 'e', 'f', 'g'], ['h']].map(list => together.ask(list))), [['A', 'B'], [], ['C'], ['D', 'E', 'F', 'G'], ['H']])
+  t.strictSame(await Promise.all([['a', 'b'], [], ['c'], ['d', 'e', 'f', 'g'], ['h']].map(list => together.add(list))), [['A', 'B'], [], ['C'], ['D', 'E', 'F', 'G'], ['H']])
   t.strictSame(asked, [['a', 'b', 'c'], ['d', 'e', 'f', 'g'], ['h']])
+})
+
+t.test('one group after the other, and all are answered when it is drained', async t => {
+  const sent = new Sent<number>()
+  const together = new Together(sent.ask, { underWay: 1 })
+  await together.drained()
+  const answers = [together.add(1), together.add(2)]
+  let drained = false
+  const end = together.drained().then(() => { drained = true })
+  await turn()
+  answers.push(together.add(3))
+  await turn()
+  t.strictSame(sent.questions, [[1, 2]])
+  sent.groups[0]!.answer()
+  await Promise.all(answers.slice(0, 2))
+  await turn()
+  await turn()
+  t.strictSame([sent.questions, drained], [[[1, 2], [3]], false])
+  sent.groups[1]!.answer()
+  await end
+  t.equal(await answers[2], 3)
 })
 
 t.test('promise 7 (Isolated): a question that cannot be asked fails alone, a server that is away fails all', async t => {
@@ -60,7 +81,7 @@ t.test('promise 7 (Isolated): a question that cannot be asked fails alone, a ser
     if (questions.includes('away')) throw new SyncError('storage_unavailable')
     return questions
   })
-  const statuses = async (...questions: string[]): Promise<string[]> => (await Promise.allSettled(questions.map(question => together.ask(question)))).map(({ status }) => status)
+  const statuses = async (...questions: string[]): Promise<string[]> => (await Promise.allSettled(questions.map(question => together.add(question)))).map(({ status }) => status)
   t.strictSame(await statuses('a', 'bad', 'b'), ['fulfilled', 'rejected', 'fulfilled'])
   t.strictSame(await statuses('a', 'away', 'b'), ['rejected', 'rejected', 'rejected'])
   t.strictSame(await statuses('a'), ['fulfilled'], 'and goes on')
@@ -82,7 +103,7 @@ t.test('promise 4 (Safe checkpoints): no answer is older than its question', asy
     for (const step of steps) {
       if (step === 'ask') {
         const since = version
-        asked.push(state.ask(null).then(read => read >= since))
+        asked.push(state.add(null).then(read => read >= since))
       } else if (step === 'change') version++
       else if (step === 'turn') await turn()
       else (step === 'read' ? reading : answering).shift()?.()

@@ -47,8 +47,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 7 (Isolated), nodes: what is small waits for all that is large',
     file: 'src/changelog/together.ts',
-    find: 'index > 0)',
-    replace: 'index > 1000)',
+    find: 'return index > 0 && this',
+    replace: 'return index > 1000 && this',
     test: together,
     title: 'a bound holds'
   }

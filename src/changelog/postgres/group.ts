@@ -5,6 +5,7 @@
 import type { Committed, DocumentKey, EntryFacts, NewEntry, Push } from '../changelog.ts'
 import { appendedSequence, identityOf, isIdentityOf } from '../entry.ts'
 import type { Held } from './lineage.ts'
+import type { TogetherOptions } from '../together.ts'
 import { factsOf, type Written } from './rows.ts'
 
 /** A push that waits; with `append` also the id and sequence that its one entry must take. */
@@ -12,6 +13,15 @@ export interface Job {
   readonly push: Push
   readonly id?: string | null
   readonly sequence?: number
+}
+
+/** Pushes that wait share a transaction, and gather while the one before is under way. */
+export const GROUP: TogetherOptions<Job> = {
+  bounds: [
+    { of: ({ push }) => push.entries.length, most: 1000 },
+    { of: ({ push }) => push.entries.reduce((sum, { document }) => sum + (document?.length ?? 0), 0), most: 4 * 2 ** 20 }
+  ],
+  underWay: 1
 }
 
 /** A document as it stands in the transaction. */

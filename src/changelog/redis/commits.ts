@@ -4,6 +4,7 @@ import type { Committed, EntryFacts, NewEntry, Push } from '../changelog.ts'
 import { decodeFacts, encode, nameOf } from './entries.ts'
 import { COMMIT } from './lua/commit.ts'
 import type { Session } from './session.ts'
+import { Together, type TogetherOptions } from '../together.ts'
 
 /** A push that waits; with `append` also the id and sequence that its one entry must take. */
 export interface Job {
@@ -21,15 +22,16 @@ interface Encoded {
 
 interface Waiting extends Encoded {
   readonly push: Push
-  readonly resolve: (result: Result) => void
-  readonly reject: (error: unknown) => void
 }
 
-/** Bounds of one script, a few ms, so that nobody waits long behind others; a push larger than that goes alone. */
-const GROUP_ENTRIES = 250
-const GROUP_BYTES = 2 ** 20
-/** Scripts under way: while one is answered the next is on its way. */
-const UNDER_WAY = 2
+/** One script takes a few ms. */
+const GROUP: TogetherOptions<Waiting> = {
+  bounds: [
+    { of: ({ push }) => push.entries.length, most: 250 },
+    { of: ({ bytes }) => bytes, most: 2 ** 20 }
+  ]
+}
+
 /** What a row of the journal takes beside its text, roughly. */
 const ROW_BYTES = 200
 
@@ -45,53 +47,15 @@ export interface CommitParts {
 
 export class Commits {
   readonly #parts: CommitParts
-  #waiting: Waiting[] = []
-  #scheduled = false
-  #running = 0
+  readonly #together: Together<Waiting, Result>
 
   constructor (parts: CommitParts) {
     this.#parts = parts
+    this.#together = new Together(group => this.#commit(group), GROUP)
   }
 
   add (job: Job): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ push: job.push, ...this.#encode(job), resolve, reject })
-      this.#schedule()
-    })
-  }
-
-  #schedule (): void {
-    if (this.#scheduled || this.#running >= UNDER_WAY) return
-    this.#scheduled = true
-    // What arrives in the same turn goes together.
-    setImmediate(() => {
-      this.#scheduled = false
-      if (this.#waiting.length > 0 && this.#running < UNDER_WAY) this.#send(this.#take())
-    })
-  }
-
-  #take (): Waiting[] {
-    let entries = 0
-    let size = 0
-    const end = this.#waiting.findIndex(({ push, bytes }, index) => {
-      entries += push.entries.length
-      size += bytes
-      return index > 0 && (entries > GROUP_ENTRIES || size > GROUP_BYTES)
-    })
-    return this.#waiting.splice(0, end < 0 ? this.#waiting.length : end)
-  }
-
-  #send (group: readonly Waiting[]): void {
-    this.#running++
-    this.#schedule()
-    this.#commit(group).then(results => {
-      group.forEach(({ resolve }, index) => resolve(results[index]!))
-    }, (error: unknown) => {
-      for (const { reject } of group) reject(error)
-    }).finally(() => {
-      this.#running--
-      if (this.#waiting.length > 0) this.#schedule()
-    })
+    return this.#together.add({ push: job.push, ...this.#encode(job) })
   }
 
   async #commit (group: readonly Waiting[]): Promise<Result[]> {
