@@ -104,6 +104,21 @@ function run (server: Service): void {
     t.equal(log.health().writable, true)
   })
 
+  t.test('tables that have grown are looked at before PostgreSQL does so by itself, so that its plans are not those for empty ones', async t => {
+    const schema = "grown's"
+    const log = openRoot(t, url, { schema })
+    await log.open()
+    const client = await connect(t, url)
+    await client.query(`ALTER TABLE "${schema}".entries SET (autovacuum_enabled = false); ALTER TABLE "${schema}".heads SET (autovacuum_enabled = false)`)
+    const known = async (): Promise<number> => Number((await client.query('SELECT min(reltuples) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = $1 AND relname = ANY ($2)', [schema, ['entries', 'heads']])).rows[0].min)
+    await write(log, Array.from({ length: 200 }, (_, i) => put(`a${i}`, i)))
+    await sleep(300)
+    t.equal(await known(), -1, 'few are not worth it')
+    await write(log, Array.from({ length: 100 }, (_, i) => put(`b${i}`, i)))
+    for (let i = 0; i < 300 && await known() < 0; i++) await sleep(20)
+    t.equal(await known(), 300)
+  })
+
   t.test('promise 7 (Isolated): whoever holds the log for long is waited for in vain for a while only', async t => {
     const log = openRoot(t, url, { schema: 'held', lockMs: 200 })
     await write(log, [put('a', 1)])

@@ -101,6 +101,7 @@ export class Arrivals {
       await connection.run(this.#epochs, [log, texts(epochs.map(({ id }) => id)), numbers(epochs.map(({ first }) => first)), numbers(epochs.map(({ started }) => started))])
       await connection.run(this.#end, [log, head, horizon, historyHorizon, Buffer.from(secret), filedBy === '' ? null : toText(filedBy), filing, journalHead, epochs.at(-1)!.id])
     })
+    this.#server.statistics.grown(0, head)
   }
 
   async #arriving (work: (connection: Connection) => Promise<void>): Promise<void> {

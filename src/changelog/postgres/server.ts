@@ -8,6 +8,7 @@ import { Gate } from './gate.ts'
 import { Health } from './health.ts'
 import type { Resolved } from './options.ts'
 import { inSchema, type Tuple } from './statement.ts'
+import { Statistics } from './statistics.ts'
 import { LogHeld, Turns } from './turns.ts'
 
 /** Beyond the server's own limit: it is not waited for any more. */
@@ -26,6 +27,7 @@ const OLDEST_VERSION = 130_000
 
 export class Server {
   readonly health: Health
+  readonly statistics = new Statistics(this)
   readonly #options: Resolved
   readonly #source: PostgresPool | string
   /** A standby answers reads alone. */

@@ -10,6 +10,7 @@ import type { Held, Lineage } from './lineage.ts'
 import { decodeFacts, ENTRY_COLUMNS, ENTRY_TYPES, entryColumns, FACTS } from './rows.ts'
 import type { Server } from './server.ts'
 import { statement, type Statement, type Tuple } from './statement.ts'
+import type { Statistics } from './statistics.ts'
 import { fromText, toText } from './text.ts'
 
 /** Old push records dropped per push: more than one, so that a backlog shrinks, few, so that no commit is slow. */
@@ -19,6 +20,7 @@ export class Writer {
   readonly #lineage: Lineage
   readonly #journal: JournalWriter
   readonly #filing: Filing
+  readonly #statistics: Statistics
   readonly #retention: number
   readonly #places: Statement
   readonly #members: Statement
@@ -26,9 +28,10 @@ export class Writer {
   readonly #write: Statement
   readonly #file: Statement
 
-  constructor (lineage: Lineage, filing: Filing, { options: { schema, journalBytes, pushRetention } }: Server) {
+  constructor (lineage: Lineage, filing: Filing, { statistics, options: { schema, journalBytes, pushRetention } }: Server) {
     this.#lineage = lineage
     this.#filing = filing
+    this.#statistics = statistics
     this.#journal = new JournalWriter(schema, journalBytes)
     this.#retention = pushRetention
     // OFFSET 0 keeps each look one probe of an index, however the tables are judged.
@@ -96,6 +99,7 @@ export class Writer {
       group.head, group.filed, group.unfiled, journal.head, journal.bytes
     ])
     this.#lineage.saw(group.head)
+    this.#statistics.grown(held.head, group.head)
   }
 }
 
