@@ -43,13 +43,21 @@ export async function askProbes (site: Site): Promise<Heard[]> {
 /** @param heard the answers to `probes`, in their order */
 export function paths (heard: readonly Heard[]): Finding {
   const wrong = probes.flatMap((probe, i) => probe.isOurs(heard[i]!) ? [] : [{ probe, heard: heard[i]! }])
-  const [first] = wrong
-  if (first === undefined) return ok('paths', 'methods, queries and errors arrive unchanged')
-  const { probe: { question: { path, method = 'GET' }, remedy } } = first
-  return problem('paths', `${method} ${path} answers ${words(first.heard)}`, {
-    advice: ['Something on the way answers or changes what the server says: clients cannot tell what to do next.', ...wrong.slice(1).map(({ probe: { question }, heard }) => `So does ${question.method ?? 'GET'} ${question.path}: ${words(heard)}.`)],
+  const worst = wrong.find(({ heard }) => !isUnanswered(heard)) ?? wrong[0]
+  if (worst === undefined) return ok('paths', 'methods, queries and errors arrive unchanged')
+  const { probe: { question: { path, method = 'GET' }, remedy } } = worst
+  const others = wrong.filter(one => one !== worst).map(({ probe: { question }, heard }) => `So does ${question.method ?? 'GET'} ${question.path}: ${words(heard)}.`)
+  const text = `${method} ${path} answers ${words(worst.heard)}`
+  if (isUnanswered(worst.heard)) return problem('paths', text, { advice: ['Other requests were answered, so the server is there: look how busy it is, and ask again.', ...others] })
+  return problem('paths', text, {
+    advice: ['Something on the way answers or changes what the server says: clients cannot tell what to do next.', ...others],
     ...remedy !== undefined && { remedy }
   })
+}
+
+/** Nothing came in time, or something on the way says that nothing came to it. */
+function isUnanswered ({ status, end }: Heard): boolean {
+  return status === null || status === 502 || status === 503 || status === 504 || end === 'late'
 }
 
 /** A place to go on from that no server takes. */
@@ -62,5 +70,5 @@ export function resume (heard: Heard): Finding {
   if (code === 'invalid_cursor') return ok('resume', 'Last-Event-ID arrives: streams go on where they were cut')
   if (heard.status === 200) return problem('resume', 'Last-Event-ID does not arrive: a reconnected stream misses what came meanwhile', { remedy: 'last-event-id' })
   if (code !== null && nobody.includes(code)) return problem('resume', `could not be tried: ${code}`)
-  return problem('resume', `a wrong Last-Event-ID is answered ${words(heard)}, not the server's own 400`, { remedy: 'errors' })
+  return problem('resume', `a wrong Last-Event-ID is answered ${words(heard)}, not the server's own 400`, isUnanswered(heard) ? {} : { remedy: 'errors' })
 }

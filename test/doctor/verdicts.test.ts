@@ -7,6 +7,7 @@ import { cors } from '../../src/doctor/cors.ts'
 import { idle, longPoll } from '../../src/doctor/idle.ts'
 import { mendsOf, proxies } from '../../src/doctor/mends.ts'
 import { onTheWay } from '../../src/doctor/on-the-way.ts'
+import { paths, resume } from '../../src/doctor/pass.ts'
 import { httpVersion, tls } from '../../src/doctor/reach.ts'
 import { addressOf, shown } from '../../src/doctor/site.ts'
 import { compression, cookies, headers, stream } from '../../src/doctor/stream.ts'
@@ -40,6 +41,17 @@ t.test('stream: hello and what follows it are soon there, apart or together, or 
   t.match(stream(watched({ ...silent, head: impatient, heard: impatient })), { level: 'problem', text: /for 2.0 s, and then it was cut/, remedy: 'buffering' })
   const gone = heard({ status: 502 })
   t.match(stream(watched({ ...silent, head: gone, heard: gone })), { level: 'problem', text: /502/, advice: [/EventSource/] })
+})
+
+t.test('paths: what was not answered in time says nothing of who changes answers, beside what was', async t => {
+  const gone = Array.from({ length: 7 }, () => heard({ status: 502, headers: { 'content-type': 'text/html' } }))
+  const busy = paths(gone)
+  t.match(busy, { level: 'problem', text: 'GET /sync/pocket-doctor answers 502 text/html', advice: [/how busy/, 'So does GET /sync/push: 502 text/html.'] })
+  t.equal(busy.remedy, undefined)
+  const changed = heard({ status: 404, headers: { 'content-type': 'text/html' } })
+  t.match(paths([...gone.slice(0, 1), changed, ...gone.slice(2)]), { text: 'GET /sync/push answers 404 text/html', remedy: 'errors', advice: [/changes what the server says/, 'So does GET /sync/pocket-doctor: 502 text/html.'] })
+  t.equal(resume(gone[0]!).remedy, undefined)
+  t.equal(resume(changed).remedy, 'errors')
 })
 
 t.test('idle: a cut before the first heartbeat is one of silence, a later one is of the whole time', async t => {
