@@ -116,7 +116,7 @@ class Running {
     await this.#gone
     clearTimeout(slow)
     signalGroup(pid!, 'SIGKILL')
-    groups.get(pid!)!()
+    groups.get(pid!)?.()
     groups.delete(pid!)
   }
 }
