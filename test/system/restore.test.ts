@@ -153,7 +153,7 @@ const STEPS = 60
 
 /** Ends the program with SIGKILL when it does so for the n-th time. */
 function killer (calls: string, nth: number): string[] {
-  return ['strace', '-f', '--seccomp-bpf', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`, '-e', `inject=${calls}:signal=SIGKILL:when=${nth}`]
+  return ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${calls}`, '-e', `inject=${calls}:signal=SIGKILL:when=${nth}`]
 }
 
 async function logOf (path: string, count: number): Promise<void> {
