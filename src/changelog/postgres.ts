@@ -30,8 +30,6 @@ interface Slice {
 }
 
 const PAGE = 100
-/** Documents whose heads are asked for at once, a few ms. */
-const HEADS = 1000
 
 /** The log of one tenant, on the connections of the others. */
 class Shared {
@@ -78,7 +76,7 @@ export class PostgresChangeLog implements NetworkedStore, TenantStore, MovableSt
     this.#lineage = new Lineage(server, name)
     this.#reader = new Reader(server, this.#lineage, standby)
     this.#states = asOne(() => this.#lineage.state())
-    this.#heads = asOneList(keys => this.#reader.heads(keys), HEADS)
+    this.#heads = asOneList(keys => this.#reader.heads(keys))
     this.#compaction = new Compaction(server, this.#lineage)
     this.#filing = new Filing(server, this.#lineage)
     this.#parts = new LogParts(server, this.#lineage)

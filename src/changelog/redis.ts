@@ -28,8 +28,6 @@ interface Slice {
 }
 
 const PAGE = 100
-/** Documents whose heads are asked for at once, in one script. */
-const HEADS = 1000
 
 /**
  * The change log in Redis 7 or Valkey, alone or a cluster.
@@ -63,7 +61,7 @@ export class RedisChangeLog implements NetworkedStore, TenantStore, MovableStore
     this.#session = new Session({ connect: parent === null ? () => openRedis(given) : () => parent.#session.redis(), keys: keysOf(prefix, tenant), now })
     this.#reader = new Reader(this.#session)
     this.#states = asOne(() => this.#reader.state())
-    this.#heads = asOneList(keys => this.#reader.heads(keys), HEADS)
+    this.#heads = asOneList(keys => this.#reader.heads(keys))
     this.#commits = new Commits({ ...this.#options, filedBy: () => this.#filedBy, session: this.#session, replaced: head => this.#reader.replaced(head) })
     this.#watch = new Watch(this.#session)
     this.#mover = new Mover(this.#session, this.#reader)

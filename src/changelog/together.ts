@@ -94,8 +94,8 @@ export function asOne<Answer> (ask: () => Promise<Answer>): Together<null, Answe
   })
 }
 
-/** Of lists, of which each item is answered by itself. @param most items that are asked about at once */
-export function asOneList<Item, Answer> (ask: (items: readonly Item[]) => Promise<readonly Answer[]>, most: number): Together<readonly Item[], Answer[]> {
+/** Of lists, of which each item is answered by itself. @param most items that are asked about at once: of heads, what takes a few ms */
+export function asOneList<Item, Answer> (ask: (items: readonly Item[]) => Promise<readonly Answer[]>, most = 1000): Together<readonly Item[], Answer[]> {
   return new Together(async lists => {
     const answers = await ask(lists.flat())
     let end = 0
