@@ -181,7 +181,7 @@ export class Delivery {
     if (frame instanceof Promise) {
       const pinged = this.#ping(stream)
       stream.reading = true
-      this.#judge(stream, grant, frame).catch(this.#options.onError)
+      this.#takes(stream, grant, frame).then(moved => { this.#goOn(stream, moved) }).catch(this.#options.onError)
       return pinged
     }
     const wrote = this.#give(stream, frame)
@@ -236,10 +236,6 @@ export class Delivery {
     this.wake(next)
   }
 
-  async #judge (stream: Stream, grant: Grant, making: Promise<PageFrame>): Promise<void> {
-    this.#goOn(stream, await this.#takes(stream, grant, making))
-  }
-
   #goOn (stream: Stream, moved: boolean): void {
     stream.reading = false
     if (moved) this.enqueue(stream)
@@ -267,10 +263,11 @@ export class Delivery {
 
   /** @returns false when what failed may pass: the stream stays where it is and asks again later */
   #startsOver (stream: Stream, { view: { scope } }: Grant, error: unknown): boolean {
-    const { mayWait, onError } = this.#options
     const lost = error instanceof SyncError && error.code === 'resync_required'
-    if (!lost || (error.facts.reason === 'checkpoint-ahead' && mayWait(stream))) {
-      if (!lost) onError(error)
+    if (!lost || (error.facts.reason === 'checkpoint-ahead' && this.#options.mayWait(stream))) {
+      if (!lost) this.#tell(error)
+      // It may have failed since the rights are others now.
+      this.#grants.expire(stream)
       this.stuck = true
       return false
     }
@@ -288,10 +285,15 @@ export class Delivery {
     return true
   }
 
+  /** Who asked the rules has told of their failures. */
+  #tell (error: unknown): void {
+    if (!(error instanceof SyncError) || error.code !== 'access_unavailable') this.#options.onError(error)
+  }
+
   /** Rights that cannot be told are those of nobody: the stream stays where it is, and it is asked again. */
   #notGranted (stream: Stream, error: unknown): void {
     this.stuck = true
-    if (!(error instanceof SyncError) || error.code !== 'access_unavailable') this.#options.onError(error)
+    this.#tell(error)
     if (stream.open && !stream.full) this.#ping(stream)
   }
 }

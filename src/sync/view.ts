@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto'
 import type { User } from '../access.ts'
 import type { Row } from '../changelog/changelog.ts'
 import type { Clock } from './clock.ts'
+import { SyncError } from '../errors.ts'
 import { Judge, type Judged, type JudgeDeps } from './judge.ts'
 
 export interface View {
@@ -75,12 +76,30 @@ export class Views {
 
   async #of (user: User | null): Promise<View> {
     const { authorize } = this.#deps.rules
-    const [channels, version] = await Promise.all([this.#channels(user), this.#version(user)])
-    const scope = user === null || (channels === undefined && version === undefined) ? undefined : await this.#scope(user, [user.id, channels ?? null, version ?? null])
+    const { channels, scope } = await this.#rights(user)
     const common = { key: this.#key(user, scope), scope, channels, looksBack: authorize !== null }
     if (authorize === null && channels === undefined) return { ...common, judge: null, judgeLive: null }
     const judge = new Judge(this.#deps, user, channels)
-    return { ...common, judge: rows => judge.judge(rows), judgeLive: rows => judge.judgeLive(rows) }
+    const kept = async (judged: Judged): Promise<Judged> => {
+      if (authorize !== null && scope !== undefined && judged.rows.length > 0) await this.#assertKept(user, scope)
+      return judged
+    }
+    return { ...common, judge: async rows => await kept(await judge.judge(rows)), judgeLive: async rows => await kept(await judge.judgeLive(rows)) }
+  }
+
+  async #rights (user: User | null): Promise<Pick<View, 'channels' | 'scope'>> {
+    const [channels, version] = await Promise.all([this.#channels(user), this.#version(user)])
+    const scope = user === null || (channels === undefined && version === undefined) ? undefined : await this.#scope(user, [user.id, channels ?? null, version ?? null])
+    return { channels, scope }
+  }
+
+  /**
+   * `authorize` answers with the rights of its own moment about versions that were read before: one that was
+   * overwritten before the rights came was never to be seen.
+   * @throws SyncError access_unavailable when the rights have changed meanwhile
+   */
+  async #assertKept (user: User | null, scope: string): Promise<void> {
+    if ((await this.#rights(user)).scope !== scope) throw new SyncError('access_unavailable', { detail: 'What you may see changed while this was made; nothing was shown.' })
   }
 
   async #channels (user: User | null): Promise<readonly string[] | undefined> {

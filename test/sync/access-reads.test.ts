@@ -32,6 +32,29 @@ const told = (page: TestPage): string[] => (page.changes['todos'] ?? []).map(({ 
 
 const channels = (_: string, document: Record<string, any>): string[] => document['rooms']
 
+t.test('promise 5 (Live is pull): rights that come while a page is made show nothing that was overwritten before them', async t => {
+  let version = 1
+  let owners = ['ann']
+  let during: () => Promise<void> = async () => {}
+  const rules = await opened(t, {
+    accessVersion: () => version,
+    async authorize (_user, _collection, operation, document) {
+      if (operation === 'read') await during()
+      return operation === 'write' || owners.includes(document['owner'] as string)
+    }
+  })
+  await write(rules, 'a', { owner: 'bob' })
+  during = async () => {
+    during = async () => {}
+    await write(rules, 'a', { owner: 'cat' })
+    version = 2
+    owners = ['bob']
+  }
+  await t.rejects(pull(rules, { user: ann }), { code: 'access_unavailable', status: 503 })
+  t.strictSame(rules.errors, [], 'no rule has failed')
+  t.same(told(await pull(rules, { user: ann })), ['delete a'], 'in the next page it stands as it is')
+})
+
 t.test('promise 6 (Private): while the application cannot say what a user may see, nothing is shown, nothing removed, and the operator is told', async t => {
   const wrong = new Map<string, () => unknown>([
     ['throws', () => { throw new Error('database down') }],
