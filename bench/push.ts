@@ -17,9 +17,9 @@ class Counted {
     this.#server = server
   }
 
-  async push (load: Pick<PushLoad, 'connections' | 'changes' | 'updates'>, ms = this.#suite.settings.ms) {
+  async push (load: Pick<PushLoad, 'connections' | 'changes' | 'updates' | 'randomIds'>, ms = this.#suite.settings.ms) {
     const { port, pid } = this.#server
-    const resume = `push ${port} ${load.connections} ${load.changes} ${load.updates === true}`
+    const resume = `push ${port} ${load.connections} ${load.changes} ${load.updates === true} ${load.randomIds === true}`
     const head = await headOf(this.#server)
     const result = await this.#suite.load({ kind: 'push', port, pid, ms, resume, ...head, ...load })
     this.#acknowledged += result.acknowledged
@@ -51,6 +51,7 @@ async function oneByOne (suite: Suite, pushes: Counted): Promise<Row[]> {
   const shape = { connections: 64, changes: 1 }
   const contenders = {
     server: () => pushes.push(shape),
+    random: () => pushes.push({ ...shape, randomIds: true }),
     node: () => suite.load({ kind: 'echo', ...node, ms, ...shape }),
     fastify: () => suite.load({ kind: 'echo', ...fastify, ms, ...shape })
   }
@@ -58,7 +59,8 @@ async function oneByOne (suite: Suite, pushes: Counted): Promise<Row[]> {
   const of = { work: 'push 64×1', unit: 'documents/s' }
   return [
     rateRow({ ...of, limit: 'node:http echo', bar: 0.3, aim: 0.5 }, { rounds, ours: 'server', limit: 'node' }),
-    rateRow({ ...of, limit: 'Fastify echo' }, { rounds, ours: 'server', limit: 'fastify' })
+    rateRow({ ...of, limit: 'Fastify echo' }, { rounds, ours: 'server', limit: 'fastify' }),
+    rateRow({ ...of, work: 'push 64×1, random message ids', limit: 'ids that grow with time' }, { rounds, ours: 'random', limit: 'server' })
   ]
 }
 

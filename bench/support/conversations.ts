@@ -1,4 +1,5 @@
 /** What one client says, request by request, to this server. */
+import { randomUUID } from 'node:crypto'
 import { requestText, type Response } from './connection.ts'
 import { documentText, Series } from './documents.ts'
 import type { PullLoad, PushLoad } from './loads.ts'
@@ -26,17 +27,18 @@ const sequenceIn = /"results":\[\{"index":0,[^}]*"sequence":(\d+)/
 
 export class Push implements Conversation {
   #load: PushLoad
-  readonly #messages = new Series()
+  readonly #messages: Pick<Series, 'next'>
   readonly #documents: Series
   readonly #client: string
   readonly #batches: Batch[] = []
   #turn = 0
   #batch: Batch = { ids: [], first: 0, version: 0 }
 
-  /** @param documents shared by the connections, so that ids grow over all of them */
-  constructor (load: PushLoad, documents: Series, number: number) {
+  /** @param ids of documents and messages, shared by the connections, so that they grow over all of them as those of the client library do */
+  constructor (load: PushLoad, ids: { documents: Series, messages: Series }, number: number) {
     this.#load = load
-    this.#documents = documents
+    this.#documents = ids.documents
+    this.#messages = load.randomIds === true ? { next: randomUUID } : ids.messages
     this.#client = `client-${Date.now().toString(36)}-${number}`
   }
 

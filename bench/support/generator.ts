@@ -16,18 +16,18 @@ function conversationsOf (load: Load): Conversation[] {
     for (const conversation of known) conversation.resume?.(load as PushLoad)
     return known
   }
-  const documents = new Series()
-  const made = Array.from({ length: load.connections }, (_, number) => conversationOf(load, documents, number))
+  const ids = { documents: new Series(), messages: new Series() }
+  const made = Array.from({ length: load.connections }, (_, number) => conversationOf(load, ids, number))
   if (load.resume !== undefined) kept.set(load.resume, made)
   return made
 }
 
-function conversationOf (load: Load, documents: Series, number: number): Conversation {
+function conversationOf (load: Load, ids: { documents: Series, messages: Series }, number: number): Conversation {
   switch (load.kind) {
     case 'push':
-    case 'echo': return new Push(load, documents, number)
+    case 'echo': return new Push(load, ids, number)
     case 'rxdb-push':
-    case 'pouch-push': return new PeerPush(load, documents)
+    case 'pouch-push': return new PeerPush(load, ids.documents)
     case 'rxdb-pull':
     case 'pouch-pull': return new PeerPull(load)
     default: return new Pull(load)

@@ -20,6 +20,8 @@ export interface PushLoad extends Base {
   readonly changes: number
   /** Updates go to documents that the same connection inserted before; default false. */
   readonly updates?: boolean
+  /** Messages have random ids, not ids that grow with time; default false. */
+  readonly randomIds?: boolean
   /** How far the clients have read, and the epoch that lies in; default: nothing. */
   readonly checkpoint?: { readonly global: number }
   readonly epoch?: string

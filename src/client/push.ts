@@ -1,5 +1,5 @@
 /** A push of any size, as messages that servers and the proxies before them take. */
-import { randomId, type Link } from './link.ts'
+import { timeOrderedId, type Link } from './link.ts'
 import { SyncProblem } from './problem.ts'
 import type { CallOptions, Checkpoint, PushInput, PushResponse } from './types.ts'
 
@@ -106,7 +106,7 @@ export class Pusher {
 }
 
 function prepare (input: PushInput, again: boolean): Prepared {
-  const { id = randomId() } = input
+  const { id = timeOrderedId() } = input
   if (id.length < 1 || id.length > 100) throw new TypeError('the id of a push has 1 to 100 characters')
   if (input.id !== undefined && input.changes.some(({ timestamp }) => timestamp === undefined)) {
     throw new TypeError('under an id of your own each change has its timestamp: sent again, it must be the same change')

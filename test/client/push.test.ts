@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createClient, ResyncRequired, SyncProblem, type Client, type ClientOptions, type PullResponse } from '../../src/client/client.ts'
 import { files } from '../repo/sources.ts'
@@ -51,6 +52,24 @@ t.test('promise 3 (Once): a push whose answer is lost is sent again under its id
   t.equal(new Set(ids).size, 4)
   t.equal((await client.pull({ collections: ['todos'] })).checkpoint.global, 4, 'each was stored once')
   t.ok((await pocket.healthCheck()).healthy)
+})
+
+t.test('message ids grow with time, over all clients, and no two are equal', async t => {
+  const { url } = await startApp(t)
+  const gateway = await startGateway(t, url)
+  const clients = [clientAt(gateway.url), clientAt(gateway.url)]
+  const begun = Date.now()
+  for (let i = 0; i < 10; i++) {
+    await clients[i % 2]!.push({ collection: 'todos', changes: inserts(1) })
+    const now = Date.now()
+    while (Date.now() === now) await sleep(1)
+  }
+  const ids = gateway.seen.map(({ body }) => (JSON.parse(body) as { id: string }).id)
+  for (const id of ids) t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+  t.strictSame(ids, [...ids].sort())
+  t.equal(new Set(ids.map(id => id.slice(-12))).size, ids.length, 'the rest is random')
+  const time = parseInt(ids[0]!.replaceAll('-', '').slice(0, 12), 16)
+  t.ok(time >= begun && time <= Date.now(), 'they begin with the time')
 })
 
 t.test('what a proxy answers itself is judged by its status: 502 and a login page are tried again, 404 is not', async t => {
