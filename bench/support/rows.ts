@@ -53,10 +53,10 @@ export class RowWriter {
     this.#next = Number(database.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'log'").pluck().get() ?? 0) + 1
   }
 
-  /** @param updates of documents written before, else new ones */
-  block (updates: boolean): Block {
+  /** @param updates of documents written before, else new ones @param documents how many new ones */
+  block (updates: boolean, documents = DOCUMENTS): Block {
     const before = updates ? this.#written[this.#turn++ % this.#round] : undefined
-    const ids = before?.ids ?? Array.from({ length: DOCUMENTS }, () => this.#ids.next())
+    const ids = before?.ids ?? Array.from({ length: documents }, () => this.#ids.next())
     const block: Block = { ids, entries: [], heads: [], identities: [], pushes: [] }
     const now = Date.now()
     for (const [index, id] of ids.entries()) this.#lay(block, { id, now, previous: before === undefined ? 0 : before.first + index, sequence: this.#next + index })
