@@ -42,14 +42,15 @@ async function compacted (suite: Suite, documents: number): Promise<Row[]> {
   const path = join(suite.folder, 'edited.db')
   const before = statSync(path).size
   const helper = Helper.start('compaction.ts')
-  const { ms, longest, p99, alone } = await helper.ask<CompactionResult>({ path })
+  const { ms, longest, elsewhere, p99, alone } = await helper.ask<CompactionResult>({ path })
   await helper.stop()
   const after = statSync(path).size
   const of = `compaction, ${named(large)} entries to ${named(documents)}`
   const lower = { lowerIsBetter: true } as const
   return [
     { work: `${of}: longest push beside it`, unit: 'ms', ours: longest, limit: `${HELD} ms`, limitValue: HELD, ratio: longest / HELD, bar: 1, ...lower },
-    { work: `${of}: the same, against the longest before it began`, unit: 'ms', ours: longest, limit: 'longest alone', limitValue: alone, ratio: longest / alone, ...lower },
+    { work: `${of}: waited for the disk or the host in that push`, unit: 'ms', ours: elsewhere, limit: 'all of it', limitValue: longest, ratio: elsewhere / longest, ...lower },
+    { work: `${of}: longest push beside it, against the longest before it began`, unit: 'ms', ours: longest, limit: 'longest alone', limitValue: alone, ratio: longest / alone, ...lower },
     { work: `${of}: p99 of pushes beside it`, unit: 'ms', ours: p99, limit: `${HELD} ms`, limitValue: HELD, ratio: p99 / HELD, ...lower },
     { work: `${of}: in all`, unit: 's', ours: ms / 1000, limit: 'a µs for each entry dropped', limitValue: (large - documents) / 1e6, ratio: ms * 1000 / (large - documents), ...lower },
     { work: `${of}: size of the file`, unit: 'MB', ours: after / 1e6, limit: 'before', limitValue: before / 1e6, ratio: after / before, ...lower }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 /** Of the clock in which Linux counts a process's CPU time. */
-const MS_PER_TICK = 10
+export const MS_PER_TICK = 10
 
 /** Something that listens on a port of this machine. */
 export interface Target {
