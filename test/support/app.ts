@@ -3,6 +3,7 @@ import { connect } from 'node:net'
 import { MemoryChangeLog } from '../../src/changelog/memory.ts'
 import type { PocketServerOptions } from '../../src/config.ts'
 import { PocketServer } from '../../src/server.ts'
+import { reportStalls } from './stalls.ts'
 
 interface Test {
   teardown (action: () => unknown): void
@@ -16,6 +17,7 @@ export interface Started {
 
 /** Ends with the test. */
 export async function startApp (t: Test, options: PocketServerOptions = {}): Promise<Started> {
+  reportStalls()
   const pocket = new PocketServer({ changeLog: new MemoryChangeLog(), ...options })
   t.teardown(() => pocket.close())
   const { url, port } = await pocket.listen(0)
