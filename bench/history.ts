@@ -42,7 +42,7 @@ async function compacted (suite: Suite, documents: number): Promise<Row[]> {
   const path = join(suite.folder, 'edited.db')
   const before = statSync(path).size
   const helper = Helper.start('compaction.ts')
-  const { ms, longest, elsewhere, held, p99, alone } = await helper.ask<CompactionResult>({ path })
+  const { ms, longest, elsewhere, p99, alone } = await helper.ask<CompactionResult>({ path })
   await helper.stop()
   const after = statSync(path).size
   const of = `compaction, ${named(large)} entries to ${named(documents)}`
@@ -50,7 +50,6 @@ async function compacted (suite: Suite, documents: number): Promise<Row[]> {
   return [
     { work: `${of}: longest push beside it`, unit: 'ms', ours: longest, limit: `${HELD} ms`, limitValue: HELD, ratio: longest / HELD, bar: 1, ...lower },
     { work: `${of}: waited for the disk or the host in that push`, unit: 'ms', ours: elsewhere, limit: 'all of it', limitValue: longest, ratio: elsewhere / longest, ...lower },
-    { work: `${of}: longest hold of a push without such waits`, unit: 'ms', ours: held, limit: `${HELD} ms`, limitValue: HELD, ratio: held / HELD, ...lower },
     { work: `${of}: longest push beside it, against the longest before it began`, unit: 'ms', ours: longest, limit: 'longest alone', limitValue: alone, ratio: longest / alone, ...lower },
     { work: `${of}: p99 of pushes beside it`, unit: 'ms', ours: p99, limit: `${HELD} ms`, limitValue: HELD, ratio: p99 / HELD, ...lower },
     { work: `${of}: in all`, unit: 's', ours: ms / 1000, limit: 'a µs for each entry dropped', limitValue: (large - documents) / 1e6, ratio: ms * 1000 / (large - documents), ...lower },

@@ -10,10 +10,8 @@ export interface CompactionResult {
   readonly ms: number
   /** Of the pushes beside it, ms. */
   readonly longest: number
-  /** Of the longest, what a processor waited for the disk or for the machine's host, ms; in steps of 10. */
+  /** What processors waited for the disk or for the machine's host while the longest was under way, all together, ms; in steps of 10. */
   readonly elsewhere: number
-  /** The longest that any push was held without that, ms. */
-  readonly held: number
   readonly p99: number
   /** Of as many pushes before it began, or fewer where it took long: what the disk alone does to them. */
   readonly alone: number
@@ -40,8 +38,7 @@ async function compact ({ path }: { path: string }): Promise<CompactionResult> {
   const ms = performance.now() - start
   await log.close()
   const { ms: longest = NaN, elsewhere = NaN } = times.at(-1) ?? {}
-  const held = Math.max(...times.map(push => Math.max(0, push.ms - push.elsewhere)))
-  return { ms, longest, elsewhere, held, p99: times[Math.floor(times.length * 0.99)]?.ms ?? NaN, alone: alone.at(-1)?.ms ?? NaN }
+  return { ms, longest, elsewhere, p99: times[Math.floor(times.length * 0.99)]?.ms ?? NaN, alone: alone.at(-1)?.ms ?? NaN }
 }
 
 /** How long each push took until then, the shortest first. A push that waits for its turn of the event loop takes so much longer. */

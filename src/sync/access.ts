@@ -63,6 +63,12 @@ export class Access {
     }
   }
 
+  /** Where `authorize` was asked about one version of a document after the other. @throws SyncError access_unavailable */
+  giveUp ({ collection, documentId }: DocumentKey, ms: number): never {
+    this.#deps.onError(new Error(`authorize did not answer about the versions of one document within ${ms} ms`), { rule: 'authorize', collection, documentId })
+    throw new SyncError('access_unavailable')
+  }
+
   /** Under which channels a version is filed: nowhere, if the rule cannot say. @param text as JSON */
   filedUnder ({ collection, documentId }: DocumentKey, text: string): readonly string[] {
     const { rules: { channels }, onError } = this.#deps

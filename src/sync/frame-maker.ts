@@ -80,13 +80,14 @@ export class FrameMaker {
 
   #filedFrame (wish: PageWish, page: FiledPage | null): PageFrame | Promise<PageFrame> | null {
     if (page === null) return null
-    const { judge } = wish.grant.view
+    const { judge, assertKept } = wish.grant.view
     const state = this.#options.tail.state!
     if (judge === null || page.rows.length === 0) return this.#keep(wish, this.#shownFrame(wish, page, state))
     const making = judge(page.rows).then(async ({ rows, looked }) => {
       const reached = looked < page.rows.length ? page.rows[looked - 1]!.position : page.reached
       const asIs = rows.length === looked && rows.every((row, i) => row === page.rows[i])
       if (!asIs) await this.#stillKnown(wish)
+      if (rows.length > 0) await assertKept?.()
       return this.#keep(wish, this.#shownFrame(wish, { rows, reached }, state))
     })
     const frames = framesOf(wish)

@@ -10,7 +10,6 @@
  */
 import type { AccessRules, User } from '../access.ts'
 import type { ChangeStore, Row, Shown, StoredEntry } from '../changelog/changelog.ts'
-import { SyncError } from '../errors.ts'
 import type { Access } from './access.ts'
 
 export interface JudgeDeps {
@@ -172,7 +171,7 @@ export class Judge {
       if (found !== -1) return { version: live[found]!, newest: newest && found === 0 }
       newest &&= live.length === 0
       if (versions.length < VERSIONS) return null
-      if (this.#age > DOCUMENT_MS) throw new SyncError('access_unavailable')
+      if (this.#age > DOCUMENT_MS) this.#deps.access.giveUp(entry, DOCUMENT_MS)
       before = versions.at(-1)!.sequence
       await this.#pause()
     }

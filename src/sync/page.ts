@@ -104,6 +104,7 @@ async function gather (store: ChangeStore, query: PageQuery, start: { after: Aft
     const now = await store.read({ after: MAX_INTEGER, collections: null, limit: 1, bytes: 1 })
     assertValid(query.position, stateOf(now, query.view), query.view.scope)
   }
+  if (gathered.rows.length > 0) await query.view.assertKept?.()
   return gathered
 }
 

@@ -23,10 +23,16 @@ export interface View {
   readonly judge: ((rows: readonly Row[]) => Promise<Judged>) | null
   /** The same for who holds nothing yet: removals need not be told. */
   readonly judgeLive: View['judge']
+  /**
+   * Asked once what is shown of a page is known: `authorize` answers with the rights of its own moment about versions
+   * that were read before, and one that was overwritten before the rights came was never to be seen. Rejects with
+   * SyncError access_unavailable when they are others than the view's; null where nothing would tell.
+   */
+  readonly assertKept: (() => Promise<void>) | null
 }
 
 /** Of a server without rules: everybody sees everything. */
-export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null, judgeLive: null }
+export const everything: View = { key: '', scope: undefined, channels: undefined, looksBack: false, judge: null, judgeLive: null, assertKept: null }
 
 /** Whether a page looks the same to everybody who has such a view. */
 export function showsAll ({ channels, judge }: View): boolean {
@@ -77,14 +83,11 @@ export class Views {
   async #of (user: User | null): Promise<View> {
     const { authorize } = this.#deps.rules
     const { channels, scope } = await this.#rights(user)
-    const common = { key: this.#key(user, scope), scope, channels, looksBack: authorize !== null }
+    const assertKept = authorize === null || scope === undefined ? null : () => this.#assertKept(user, scope)
+    const common = { key: this.#key(user, scope), scope, channels, looksBack: authorize !== null, assertKept }
     if (authorize === null && channels === undefined) return { ...common, judge: null, judgeLive: null }
     const judge = new Judge(this.#deps, user, channels)
-    const kept = async (judged: Judged): Promise<Judged> => {
-      if (authorize !== null && scope !== undefined && judged.rows.length > 0) await this.#assertKept(user, scope)
-      return judged
-    }
-    return { ...common, judge: async rows => await kept(await judge.judge(rows)), judgeLive: async rows => await kept(await judge.judgeLive(rows)) }
+    return { ...common, judge: rows => judge.judge(rows), judgeLive: rows => judge.judgeLive(rows) }
   }
 
   async #rights (user: User | null): Promise<Pick<View, 'channels' | 'scope'>> {
@@ -93,11 +96,6 @@ export class Views {
     return { channels, scope }
   }
 
-  /**
-   * `authorize` answers with the rights of its own moment about versions that were read before: one that was
-   * overwritten before the rights came was never to be seen.
-   * @throws SyncError access_unavailable when the rights have changed meanwhile
-   */
   async #assertKept (user: User | null, scope: string): Promise<void> {
     if ((await this.#rights(user)).scope !== scope) throw new SyncError('access_unavailable', { detail: 'What you may see changed while this was made; nothing was shown.' })
   }

@@ -21,11 +21,19 @@ export const sabotages: readonly Sabotage[] = [
   },
   {
     breaks: 'promise 5 (Live is pull): rights that come while a page is made show what was overwritten before them',
-    file: 'src/sync/view.ts',
-    find: 'if (authorize !== null && scope !== undefined && judged.rows.length > 0) await',
-    replace: "if (scope === '') await",
+    file: 'src/sync/page.ts',
+    find: 'if (gathered.rows.length > 0) await query.view.assertKept?.()',
+    replace: '',
     test: 'test/sync/access-reads.test.ts',
     title: 'promise 5 (Live is pull): rights that come while a page is made'
+  },
+  {
+    breaks: 'promise 5 (Live is pull): rights that come while a live batch is made show what was overwritten before them',
+    file: 'src/sync/frame-maker.ts',
+    find: 'if (rows.length > 0) await assertKept?.()',
+    replace: '',
+    test: 'test/sync/live-access-properties.test.ts',
+    title: 'promise 5 (Live is pull) and promise 6 (Private): whatever moves and wherever streams are cut, each shows what its user may see, and no byte else: authorize that waits'
   },
   {
     breaks: 'promise 6 (Private): frames are shared by users',

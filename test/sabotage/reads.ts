@@ -72,8 +72,8 @@ export const sabotages: readonly Sabotage[] = [
   {
     breaks: 'promise 6 (Private): channels that cannot be found out are none',
     file: 'src/sync/access.ts',
-    find: "throw new SyncError('access_unavailable')",
-    replace: 'return check([])',
+    find: "onError(error, { rule })\n      throw new SyncError('access_unavailable')",
+    replace: 'onError(error, { rule })\n      return check([])',
     test: reads,
     title: 'promise 6 (Private): while the application cannot say'
   },

@@ -165,6 +165,15 @@ t.test('promise 7 (Isolated): a document of ten thousand hidden versions holds u
   t.same(told(await pull(rules, { user: bob })), [])
 })
 
+t.test('promise 7 (Isolated): a rule that is slow about each of many versions is given up after a minute, and the operator is told', async t => {
+  let slow = (): void => {}
+  const rules = await opened(t, { authorize: (_user, _collection, operation) => { slow(); return operation === 'write' } })
+  for (let n = 0; n < 30; n++) await write(rules, 'a', { n })
+  slow = () => { rules.clock.advance(5000) }
+  await t.rejects(pull(rules, { user: ann }), { code: 'access_unavailable', status: 503 })
+  t.match(rules.errors, [/authorize did not answer about the versions of one document within 60000 ms/])
+})
+
 t.test('promise 6 (Private): what a rule throws denies, for the deletion too, and the others of the page are shown', async t => {
   const rules = await opened(t, { authorize: (_, __, ___, document) => document['owner'].id === 'ann' })
   await write(rules, 'broken', { n: 1 })
